@@ -1,0 +1,115 @@
+"""A folder of clips -> batches of clip_BCTHW for the tokenizer, with the subjects' masks where the folder has them.
+
+The folder is the data set of the whole project: videos beside `metadata.jsonl` (`file_name`, optional `mask`). A batch is a function
+of (seed, step) alone, so a resumed run sees exactly what an uninterrupted one would.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from tokenizer.video import VideoError, fit, nearest_shape, read_video
+
+SHAPES = ((128, 128), (96, 160), (160, 96))  # (height, width): square, wide, tall
+FPS = 8.0
+CACHE_BYTES = 6 * 1024**3
+
+
+class Batch(NamedTuple):
+    """clip_BCTHW float [-1,1]; masks_BTHW uint8 (0 is background), or None where a clip of the batch has no mask."""
+
+    clip_BCTHW: Tensor
+    masks_BTHW: Tensor | None
+
+
+class ClipFolder:
+    """The clips of a folder, fitted to the nearest of `shapes` and resampled to `fps`; decoded once, kept while memory lasts."""
+
+    def __init__(self, folder: str | Path, shapes: tuple[tuple[int, int], ...] = SHAPES, fps: float = FPS):
+        self.folder, self.fps = Path(folder), fps
+        self.rows, self.by_shape, self.skipped = [], defaultdict(list), []
+        for row in _rows(self.folder):
+            try:
+                _, height, width, _ = read_video(self.folder / row["file_name"], max_frames=1)[0].shape
+            except VideoError as error:
+                self.skipped.append(str(error))
+                continue
+            self.by_shape[nearest_shape(height, width, shapes)].append(len(self.rows))
+            self.rows.append(row)
+        if not self.rows:
+            raise ValueError(f"{self.folder} holds no readable clip: put videos there, and name them in metadata.jsonl")
+        self._shape_of = {i: shape for shape, rows in self.by_shape.items() for i in rows}
+        self._kept: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def clip(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """frames_THWC uint8 and masks_THW uint8 (None where the folder has none) of one clip, whole."""
+        if index not in self._kept:
+            row, shape = self.rows[index], self._shape_of[index]
+            frames, _ = read_video(self.folder / row["file_name"], fps=self.fps, size=shape)
+            found = frames, self._masks(row, frames)
+            size = frames.nbytes * 4 // 3
+            if self._bytes + size > CACHE_BYTES:
+                return found
+            self._kept[index], self._bytes = found, self._bytes + size
+        return self._kept[index]
+
+    def batch(self, seed: int, step: int, clips: int, frames: int) -> Batch:
+        """`clips` random windows of `frames` frames, all of one shape, half of them mirrored."""
+        rng = np.random.default_rng((seed, step))
+        shapes = list(self.by_shape)
+        counts = np.array([len(self.by_shape[s]) for s in shapes])
+        members = self.by_shape[shapes[rng.choice(len(shapes), p=counts / counts.sum())]]
+        windows = [self._window(int(i), frames, rng) for i in rng.choice(members, clips, replace=len(members) < clips)]
+        pixels = torch.from_numpy(np.stack([w[0] for w in windows])).float()
+        clip_BCTHW = rearrange(pixels / 127.5 - 1, "B T H W C -> B C T H W")
+        if any(w[1] is None for w in windows):
+            return Batch(clip_BCTHW, None)
+        return Batch(clip_BCTHW, torch.from_numpy(np.stack([w[1] for w in windows if w[1] is not None])))
+
+    def batches(self, seed: int, first_step: int, plan) -> Iterator[Batch]:
+        """Batches from `first_step` on, one prepared ahead in a thread. `plan(step)` -> (clips, frames)."""
+        with ThreadPoolExecutor(1) as pool:
+            step = first_step
+            ahead = pool.submit(self.batch, seed, step, *plan(step))
+            while True:
+                ready, step = ahead, step + 1
+                batch = ready.result()
+                ahead = pool.submit(self.batch, seed, step, *plan(step))
+                yield batch
+
+    def _window(self, index: int, frames: int, rng) -> tuple[np.ndarray, np.ndarray | None]:
+        clip, masks = self.clip(index)
+        start = int(rng.integers(max(len(clip) - frames, 0) + 1))
+        picks = np.minimum(np.arange(start, start + frames), len(clip) - 1)  # a short clip holds its last frame
+        turn = slice(None, None, -1 if rng.random() < 0.5 else 1)
+        return clip[picks][:, :, turn], None if masks is None else masks[picks][:, :, turn]
+
+    def _masks(self, row: dict, frames: np.ndarray) -> np.ndarray | None:
+        if not row.get("mask"):
+            return None
+        with np.load(self.folder / row["mask"]) as file:
+            masks = next(iter(file.values()))
+        if len(masks) != len(frames):
+            raise ValueError(f"{row['mask']} has {len(masks)} masks for {len(frames)} frames: make the data set again")
+        return fit(np.repeat(masks[..., None], 3, axis=-1), *frames.shape[1:3])[..., 0]
+
+
+def _rows(folder: Path) -> list[dict]:
+    listing = folder / "metadata.jsonl"
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder: give a folder of videos with metadata.jsonl")
+    if not listing.is_file():
+        raise ValueError(f'{listing} is missing: it names each video as {{"file_name": ..., "text": ...}}, a line each')
+    return [json.loads(line) for line in listing.read_text().splitlines() if line.strip()]

@@ -1,0 +1,57 @@
+"""Named losses and measures of a reconstruction; no downloaded network.
+
+All take clips_BCTHW; the losses in [-1,1], the measures on the 0..255 scale of a uint8 frame.
+"""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
+
+WHITE = 255.0
+
+
+def attention(clip_BCTHW: Tensor, masks_BTHW: Tensor | None, contrast: float = 3.0, subject: float = 4.0) -> Tensor:
+    """Weight of each pixel, mean 1 over a clip: weights_B1THW.
+
+    A mean over the frame is blind: floor and sky fill it, and with a plain L1 the subjects vanish while the PSNR rises. Pixels
+    of high local contrast weigh up to 1 + `contrast`, and where masks are known (0 is background) subjects `subject` more.
+    """
+    frames = rearrange(clip_BCTHW, "B C T H W -> (B T) C H W")
+    areas = F.avg_pool2d(frames, 4)  # contrast between 4x4 areas: a sixteenth of the work, and blind to noise
+    local = (areas - F.avg_pool2d(areas, 5, stride=1, padding=2, count_include_pad=False)).abs().mean(1, keepdim=True)
+    local = F.interpolate(local, scale_factor=4, mode="nearest")
+    local = rearrange(local, "(B T) C H W -> B C T H W", B=len(clip_BCTHW))
+    weights = 1 + contrast * (local / 0.15).clamp(max=1)
+    if masks_BTHW is not None:
+        weights = weights + subject * (masks_BTHW[:, None] > 0)
+    return weights / weights.mean(dim=(1, 2, 3, 4), keepdim=True)
+
+
+def reconstruction(clip_BCTHW: Tensor, target_BCTHW: Tensor, weights_B1THW: Tensor) -> dict[str, Tensor]:
+    """The named terms: `l1`, `gradient` (edges) and `coarse` (colour of 8x8 areas), each weighted by `weights`."""
+    error = clip_BCTHW - target_BCTHW
+    l1 = (weights_B1THW * error.abs()).mean()
+    down, right = error[..., 1:, :] - error[..., :-1, :], error[..., 1:] - error[..., :-1]
+    gradient = ((weights_B1THW[..., 1:, :] * down.abs()).mean() + (weights_B1THW[..., 1:] * right.abs()).mean()) / 2
+    coarse = F.avg_pool3d(weights_B1THW * error, (1, 8, 8)).abs().mean()
+    return {"l1": l1, "gradient": gradient, "coarse": coarse}
+
+
+def psnr(frames_a: Tensor, frames_b: Tensor, masks: Tensor | None = None) -> Tensor:
+    """PSNR in dB of each clip: uint8 frames_BTHWC (any float on that scale too) -> dB_B.
+
+    `masks_BTHW`: only where they are above 0; a clip with an empty mask gives nan.
+    """
+    squared = (frames_a.float() - frames_b.float()).square().mean(-1)
+    where = torch.ones_like(squared) if masks is None else (masks > 0).float()
+    mse = (squared * where).sum(dim=(1, 2, 3)) / where.sum(dim=(1, 2, 3))
+    return 10 * torch.log10(WHITE**2 / mse.clamp(min=1e-10))
+
+
+def ssim(frames_a: Tensor, frames_b: Tensor) -> float:
+    """Mean SSIM over frames_BTHWC uint8, by torchmetrics (extra `train`)."""
+    from torchmetrics.functional.image import structural_similarity_index_measure as measure
+
+    a, b = (rearrange(x.float(), "B T H W C -> (B T) C H W") for x in (frames_a, frames_b))
+    return float(measure(a, b, data_range=WHITE))

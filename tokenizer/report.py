@@ -1,0 +1,93 @@
+"""How good is a tokenizer: numbers and a sheet of pictures, on any folder of clips.
+
+python -m tokenizer.report --model gpt_video/weights/tokenizer --data DIR --clips 200 --sheet sheet.png
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from tokenizer.data import ClipFolder
+from tokenizer.losses import psnr, ssim
+from tokenizer.model import VideoTokenizer
+from tokenizer.quantizer import usage
+from tokenizer.video import clip_to_frames, frames_to_clip
+
+
+@torch.inference_mode()
+def reconstruct(model: VideoTokenizer, frames_THWC: np.ndarray) -> tuple[np.ndarray, Tensor]:
+    """frames -> their reconstruction (uint8, cut to 1 + a multiple of the temporal stride) and codes_thw."""
+    keep = 1 + (len(frames_THWC) - 1) // model.config.temporal_stride * model.config.temporal_stride
+    codes = model.encode(frames_to_clip(frames_THWC[:keep])[None])
+    return clip_to_frames(model.decode(codes)[0]), codes[0]
+
+
+def evaluate(model: VideoTokenizer, clips: ClipFolder, count: int, frames: int = 33) -> dict[str, float]:
+    """Means over the first `count` clips: PSNR (dB of each clip), the same inside the masks, SSIM, usage and perplexity."""
+    was_training = model.training
+    model.eval()
+    whole, inside, similar, codes = [], [], [], []
+    for i in range(min(count, len(clips))):
+        original, masks = clips.clip(i)
+        rebuilt, codes_thw = reconstruct(model, original[:frames])
+        a, b = torch.from_numpy(original[: len(rebuilt)])[None], torch.from_numpy(rebuilt)[None]
+        whole.append(float(psnr(a, b)))
+        similar.append(ssim(a[:, ::8], b[:, ::8]))  # it is slow, and neighbours in time are alike
+        codes.append(codes_thw.flatten())
+        if masks is not None and (masks[: len(rebuilt)] > 0).any():
+            inside.append(float(psnr(a, b, torch.from_numpy(masks[: len(rebuilt)])[None])))
+    model.train(was_training)
+    used, perplexity = usage(torch.cat(codes), model.codebook_size)
+    result = {
+        "clips": len(whole),
+        "psnr": np.mean(whole),
+        "ssim": np.mean(similar),
+        "usage": used,
+        "perplexity": perplexity,
+    }
+    if inside:
+        result["psnr_subjects"] = np.mean(inside)
+    return {name: round(float(value), 4) for name, value in result.items()}
+
+
+def sheet(model: VideoTokenizer, clips: ClipFolder, count: int, path: str | Path, columns: int = 4) -> None:
+    """A PNG: for each clip its first and last frame, originals above their reconstructions."""
+    from PIL import Image
+
+    was_training = model.training
+    model.eval()
+    cells = []
+    for i in range(min(count, len(clips))):
+        original, _ = clips.clip(i)
+        rebuilt, _ = reconstruct(model, original[:33])
+        ends = [0, len(rebuilt) - 1]
+        pair = np.concatenate([np.concatenate(list(x[ends]), axis=1) for x in (original, rebuilt)], axis=0)
+        cells.append(np.asarray(Image.fromarray(pair).resize((256, 256))))
+    model.train(was_training)
+    cells += [np.full((256, 256, 3), 255, np.uint8)] * (-len(cells) % columns)
+    page = rearrange(np.stack(cells), "(r c) H W C -> (r H) (c W) C", c=columns)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(page).save(path)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the numbers as JSON; with --sheet also write the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="folder of a trained tokenizer")
+    parser.add_argument("--data", required=True, help="folder of clips")
+    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--sheet", help="PNG to write")
+    args = parser.parse_args(argv)
+    model, clips = VideoTokenizer.from_pretrained(args.model), ClipFolder(args.data)
+    print(json.dumps(evaluate(model, clips, args.clips)))
+    if args.sheet:
+        sheet(model, clips, 24, args.sheet)
+
+
+if __name__ == "__main__":
+    main()

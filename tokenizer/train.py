@@ -1,0 +1,217 @@
+"""Train the tokenizer on a folder of clips: stills first, then video.
+
+    python -m tokenizer.train --data DIR --validation DIR --out runs/tokenizer --minutes 45
+    python -m tokenizer.train --data DIR --out /tmp/check --overfit        # health check: can it learn one clip by heart?
+
+Started again with the same --out, it goes on where it stopped. Writes out/model/ (the tokenizer), out/log.jsonl, out/sheet-*.png
+and out/checkpoint/ (accelerate's, for resuming).
+"""
+
+import argparse
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+
+from tokenizer.data import ClipFolder
+from tokenizer.losses import attention, psnr, reconstruction
+from tokenizer.model import PRESETS, VideoTokenizer, VideoTokenizerConfig
+from tokenizer.quantizer import usage
+from tokenizer.report import evaluate, sheet
+
+LOSS_WEIGHTS = {"l1": 1.0, "gradient": 1.0, "coarse": 1.0}
+WARM_UP_STEPS = 100
+COLLAPSE_SHARE, COLLAPSE_AFTER = (
+    0.01,
+    200,
+)  # below 1 % of the codebook's perplexity after so many steps, training is lost
+
+
+@dataclass
+class Clock:
+    """Where the run is. `minutes` counts training time over all resumed parts."""
+
+    step: int = 0
+    minutes: float = 0.0
+
+    def state_dict(self) -> dict:
+        return vars(self).copy()
+
+    def load_state_dict(self, state: dict) -> None:
+        vars(self).update(state)
+
+    def progress(self, args: argparse.Namespace, step: int | None = None) -> float:
+        """Share of the run that is done, 0 .. 1, at `step` (now, by default)."""
+        return (self.step if step is None else step) / args.steps if args.steps else self.minutes / args.minutes
+
+
+def learning_rate(step: int, progress: float, peak: float) -> float:
+    """Warm up, hold for half of the run, then fall linearly to a fiftieth."""
+    return peak * min((step + 1) / WARM_UP_STEPS, 1.0) * max(min(1.0, 2 * (1 - progress)), 0.02)
+
+
+def plan(progress: float, args: argparse.Namespace) -> tuple[int, int]:
+    """(clips, frames) of the next batch: single frames for the first share of the run, then windows of video."""
+    if progress < args.stills:
+        return args.latent_frames, 1
+    return max(args.latent_frames // (1 + (args.frames - 1) // 4), 1), args.frames
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="folder of clips with metadata.jsonl")
+    parser.add_argument("--validation", help="folder of clips that are not trained on")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--preset", default="base", choices=list(PRESETS))
+    parser.add_argument("--init", help="folder of a trained tokenizer to start from")
+    parser.add_argument("--minutes", type=float, default=45.0, help="training time; ignored with --steps")
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--stills", type=float, default=0.35, help="share of the run on single frames")
+    parser.add_argument("--frames", type=int, default=9, help="frames of a training window")
+    parser.add_argument("--latent-frames", type=int, default=32, help="latent frames a batch")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--evaluate-every", type=int, default=500, help="steps")
+    parser.add_argument("--validation-clips", type=int, default=48)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--overfit", action="store_true", help="learn the first clip by heart and say whether it worked"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> dict[str, float]:
+    """Train; returns the last evaluation (or the last training numbers, without --validation)."""
+    args = parse(argv)
+    if args.overfit:
+        return overfit(args)
+    # ---- setup
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    set_seed(args.seed)
+    accelerator = Accelerator(mixed_precision="bf16")
+    # ---- data
+    clips = ClipFolder(args.data)
+    held_out = ClipFolder(args.validation) if args.validation else None
+    accelerator.print(f"{len(clips)} clips, {len(clips.skipped)} unreadable")
+    # ---- model and optimizer
+    model = (
+        VideoTokenizer.from_pretrained(args.init)
+        if args.init
+        else VideoTokenizer(VideoTokenizerConfig.preset(args.preset))
+    )
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
+    prepared, optimizer = accelerator.prepare(model, optimizer)
+    clock = Clock()
+    accelerator.register_for_checkpointing(clock)
+    if (out / "checkpoint").exists():
+        accelerator.load_state(str(out / "checkpoint"))
+        accelerator.print(f"goes on at step {clock.step}, {clock.minutes:.1f} minutes")
+    # ---- loop
+    result: dict[str, float] = {}
+    seed = args.seed + 1000 * accelerator.process_index  # each process its own batches
+    batches = clips.batches(seed, clock.step, lambda step: plan(clock.progress(args, step), args))
+    while clock.progress(args) < 1:
+        start = time.monotonic()
+        # -- step
+        batch = next(batches)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(clock.step, clock.progress(args), args.learning_rate)
+        numbers = train_step(prepared, optimizer, accelerator, batch)
+        clock.step += 1
+        clock.minutes += (time.monotonic() - start) / 60
+        check_health(numbers, clock.step, model.codebook_size)
+        # -- log
+        if clock.step % 50 == 0:
+            log(out, accelerator, {"step": clock.step, "minutes": round(clock.minutes, 2), **numbers})
+        # -- evaluate, sample, save
+        if clock.step % args.evaluate_every == 0:
+            save(out, accelerator, model)
+            if held_out and accelerator.is_main_process:
+                result = evaluate(model, held_out, args.validation_clips)
+                log(out, accelerator, {"step": clock.step, "validation": result})
+                sheet(model, held_out, 16, out / f"sheet-{clock.step:06d}.png")
+    # ---- the end
+    batches.close()
+    save(out, accelerator, model)
+    if held_out and accelerator.is_main_process:
+        result = evaluate(model, held_out, args.validation_clips)
+        log(out, accelerator, {"step": clock.step, "validation": result})
+        sheet(model, held_out, 16, out / "sheet-last.png")
+    return result or numbers
+
+
+def train_step(model, optimizer, accelerator: Accelerator, batch) -> dict[str, float]:
+    """One step; the named losses, PSNR and codebook numbers of the batch."""
+    clip = batch.clip_BCTHW.to(accelerator.device)
+    masks = None if batch.masks_BTHW is None else batch.masks_BTHW.to(accelerator.device)
+    with accelerator.autocast():
+        rebuilt, codes, penalty = model(clip)
+    terms = reconstruction(rebuilt, clip, attention(clip, masks))
+    loss = sum(LOSS_WEIGHTS[name] * term for name, term in terms.items()) + penalty
+    accelerator.backward(loss)
+    accelerator.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        scaled = [(x * 127.5 + 127.5).movedim(1, -1) for x in (rebuilt.clamp(-1, 1), clip)]
+        decibel = psnr(*scaled).mean()
+    used, perplexity = usage(codes, accelerator.unwrap_model(model).codebook_size)
+    named = {name: round(float(term.detach()), 5) for name, term in terms.items()}
+    return {"loss": float(loss.detach()), **named, "psnr": float(decibel), "usage": used, "perplexity": perplexity}
+
+
+def check_health(numbers: dict[str, float], step: int, codebook_size: int) -> None:
+    """Stop a run that cannot be saved, and say why."""
+    if not all(torch.isfinite(torch.tensor(value)) for value in numbers.values()):
+        raise SystemExit(f"step {step}: the loss is not finite ({numbers}); start again with a lower --learning-rate")
+    if step > COLLAPSE_AFTER and numbers["perplexity"] < COLLAPSE_SHARE * codebook_size:
+        raise SystemExit(
+            f"step {step}: the codebook has collapsed (perplexity {numbers['perplexity']:.1f} of {codebook_size}); "
+            "start again with a lower --learning-rate or more varied clips"
+        )
+
+
+def overfit(args: argparse.Namespace, bar: float = 24.0) -> dict[str, float]:
+    """Health check on the user's own clips: one window, seen again and again, must come back at `bar` dB."""
+    set_seed(args.seed)
+    accelerator = Accelerator(mixed_precision="bf16")
+    model = VideoTokenizer(VideoTokenizerConfig.preset(args.preset)).train()
+    model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters(), lr=args.learning_rate))
+    batch = ClipFolder(args.data).batch(args.seed, 0, clips=1, frames=args.frames)
+    numbers: dict[str, float] = {}
+    for step in range(args.steps or 300):
+        numbers = train_step(model, optimizer, accelerator, batch)
+        if step % 50 == 0:
+            print(json.dumps({"step": step, **numbers}), flush=True)
+    verdict = (
+        "healthy" if numbers["psnr"] >= bar else f"NOT healthy: under {bar} dB, look at the clip and the learning rate"
+    )
+    print(f"one clip by heart: {numbers['psnr']:.1f} dB, {verdict}")
+    return numbers
+
+
+def log(out: Path, accelerator: Accelerator, entry: dict) -> None:
+    if accelerator.is_main_process:
+        line = json.dumps(entry)
+        print(line, flush=True)
+        with (out / "log.jsonl").open("a") as file:
+            file.write(line + "\n")
+
+
+def save(out: Path, accelerator: Accelerator, model: VideoTokenizer) -> None:
+    """The tokenizer, and the loop's state under a temporary name first: a cut leaves the older one whole."""
+    accelerator.save_state(str(out / "checkpoint.part"))
+    if accelerator.is_main_process:
+        shutil.rmtree(out / "checkpoint", ignore_errors=True)
+        (out / "checkpoint.part").rename(out / "checkpoint")
+        accelerator.unwrap_model(model).save_pretrained(out / "model")
+
+
+if __name__ == "__main__":
+    main()
