@@ -1,12 +1,12 @@
 """A folder of clips -> batches of clip_BCTHW for the tokenizer, with the subjects' masks where the folder has them.
 
-The folder is the data set of the whole project: videos beside `metadata.jsonl` (`file_name`, optional `mask`). A batch is a function
-of (seed, step) alone, so a resumed run sees exactly what an uninterrupted one would.
+The folder is the data set of the whole project: videos beside `metadata.jsonl` (`file_name`, optional `mask`). A batch is a
+function of (seed, step) alone, so a resumed run sees exactly what an uninterrupted one would.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +35,9 @@ class ClipFolder:
 
     def __init__(self, folder: str | Path, shapes: tuple[tuple[int, int], ...] = SHAPES, fps: float = FPS):
         self.folder, self.fps = Path(folder), fps
-        self.rows, self.by_shape, self.skipped = [], defaultdict(list), []
+        self.rows: list[dict] = []
+        self.skipped: list[str] = []
+        self.by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
         for row in _rows(self.folder):
             try:
                 _, height, width, _ = read_video(self.folder / row["file_name"], max_frames=1)[0].shape
@@ -78,7 +80,7 @@ class ClipFolder:
             return Batch(clip_BCTHW, None)
         return Batch(clip_BCTHW, torch.from_numpy(np.stack([w[1] for w in windows if w[1] is not None])))
 
-    def batches(self, seed: int, first_step: int, plan) -> Iterator[Batch]:
+    def batches(self, seed: int, first_step: int, plan: Callable) -> Generator[Batch, None, None]:
         """Batches from `first_step` on, one prepared ahead in a thread. `plan(step)` -> (clips, frames)."""
         with ThreadPoolExecutor(1) as pool:
             step = first_step

@@ -54,4 +54,4 @@ def ssim(frames_a: Tensor, frames_b: Tensor) -> float:
     from torchmetrics.functional.image import structural_similarity_index_measure as measure
 
     a, b = (rearrange(x.float(), "B T H W C -> (B T) C H W") for x in (frames_a, frames_b))
-    return float(measure(a, b, data_range=WHITE))
+    return float(torch.as_tensor(measure(a, b, data_range=WHITE)))

@@ -109,7 +109,7 @@ class VideoTokenizer(nn.Module):
         self.encoder = Encoder(config)
         self.quantizer = Quantizer(config.quantizer, config.channels[-1], config.levels)
         self.decoder = Decoder(config)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def codebook_size(self) -> int:
@@ -192,7 +192,7 @@ class VideoTokenizer(nn.Module):
         folder = Path(folder)
         try:
             fields = json.loads((folder / "config.json").read_text())
-            model = cls(VideoTokenizerConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}))
+            model = cls(VideoTokenizerConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}))  # type: ignore[arg-type]
             model.load_state_dict(load_file(folder / "model.safetensors"))
         except FileNotFoundError as error:
             raise ValueError(f"{folder} holds no tokenizer: {Path(error.filename or '').name} is missing") from error

@@ -43,16 +43,16 @@ def evaluate(model: VideoTokenizer, clips: ClipFolder, count: int, frames: int =
             inside.append(float(psnr(a, b, torch.from_numpy(masks[: len(rebuilt)])[None])))
     model.train(was_training)
     used, perplexity = usage(torch.cat(codes), model.codebook_size)
-    result = {
+    result: dict[str, float] = {
         "clips": len(whole),
-        "psnr": np.mean(whole),
-        "ssim": np.mean(similar),
+        "psnr": float(np.mean(whole)),
+        "ssim": float(np.mean(similar)),
         "usage": used,
         "perplexity": perplexity,
     }
     if inside:
-        result["psnr_subjects"] = np.mean(inside)
-    return {name: round(float(value), 4) for name, value in result.items()}
+        result["psnr_subjects"] = float(np.mean(inside))
+    return {name: round(value, 4) for name, value in result.items()}
 
 
 def sheet(model: VideoTokenizer, clips: ClipFolder, count: int, path: str | Path, columns: int = 4) -> None:

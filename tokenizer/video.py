@@ -30,7 +30,7 @@ from torch.nn import functional
 
 # What we open. Playlists and plain text are left out: they would let a small uploaded file name other files or addresses to read.
 CONTAINERS = "mov,matroska,avi,gif,mpegts,mpeg,flv,ogg,asf,h264,hevc,apng,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe"
-MEMORY_LIMIT = 2 * 1024**3  # bytes of decoded frames that one call may keep
+MEMORY_LIMIT = 1 * 1024**3  # bytes of decoded frames that one call may keep
 COLOUR_BT709, RANGE_LIMITED = 1, 1  # the numbers that H.264 and FFmpeg give to these tags
 CLOCK_TOLERANCE = 1e-6  # seconds: rounding of time stamps as floats
 
@@ -65,7 +65,9 @@ def read_video(
         latest = None
         for start, _, decoded in timed:
             if decoded is not latest:  # a frame that is held for several ticks is converted once
-                frame_HWC = _to_rgb(decoded, stream.sample_aspect_ratio)
+                if latest is None:
+                    matrix = _display_matrix(decoded)
+                frame_HWC = _upright(_to_rgb(decoded, stream.sample_aspect_ratio), matrix)
                 height, width = size or (frames[0] if frames else frame_HWC).shape[:2]
                 frame_HWC, latest = fit(frame_HWC[None], height, width)[0], decoded
             starts.append(start)
@@ -245,6 +247,7 @@ def _opened(path: str | os.PathLike) -> Iterator[tuple[Any, Any]]:
         stream = container.streams.best("video")
         if stream is None or stream.codec_context is None:
             raise VideoError(f"{path} holds no video that can be decoded, only sound or other data.")
+        stream.thread_type = "AUTO"
         yield container, stream
 
 
@@ -285,7 +288,7 @@ def _shown(
 
 
 def _to_rgb(frame: Any, pixel_aspect: Fraction | None) -> np.ndarray:
-    """Return `frame_HWC` as a player shows it: square pixels, upright, on black where it is transparent."""
+    """Return `frame_HWC` with square pixels, on black where the frame is transparent."""
     has_alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
     if has_alpha:
         frame_HWC = _on_black(frame.reformat(format="rgba", threads=1).to_ndarray())
@@ -293,14 +296,24 @@ def _to_rgb(frame: Any, pixel_aspect: Fraction | None) -> np.ndarray:
         frame_HWC = frame.reformat(format="rgb24", threads=1).to_ndarray()
     if pixel_aspect and pixel_aspect != 1:
         frame_HWC = _scale(frame_HWC[None], frame.height, max(1, round(frame.width * pixel_aspect)))[0]
-    return _upright(frame_HWC, frame.side_data.get("DISPLAYMATRIX"))
+    return frame_HWC
 
 
-def _upright(frame_HWC: np.ndarray, display_matrix: Any) -> np.ndarray:
-    """Apply a display matrix (ISO 14496-12: x' = ax + cy, y' = bx + dy): a quarter turn, a mirror image, or both."""
-    if display_matrix is None:
-        return frame_HWC
-    a, b, _, c, d = struct.unpack_from("=5i", bytes(display_matrix))
+def _display_matrix(frame: Any) -> tuple[int, int, int, int]:
+    """Return a, b, c, d of the frame's display matrix (ISO 14496-12: x' = ax + cy, y' = bx + dy).
+
+    To be asked once a file: the side data and the frame hold each other, so that every frame asked stays in memory for long.
+    """
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = struct.unpack_from("=5i", bytes(matrix))
+    return a, b, c, d
+
+
+def _upright(frame_HWC: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
+    """Turn by quarters and mirror, as the display matrix says."""
+    a, b, c, d = matrix
     if abs(b) > abs(a):
         frame_HWC, a, d = frame_HWC.transpose(1, 0, 2), c, b
     return np.ascontiguousarray(frame_HWC[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
