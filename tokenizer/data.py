@@ -8,6 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ class ClipFolder:
         shapes = list(self.by_shape)
         counts = np.array([len(self.by_shape[s]) for s in shapes])
         members = self.by_shape[shapes[rng.choice(len(shapes), p=counts / counts.sum())]]
-        windows = [self._window(int(i), frames, rng) for i in rng.choice(members, clips, replace=len(members) < clips)]
+        windows = [self._window(i, frames, rng) for i in self._drawn(members, clips, frames, rng)]
         pixels = torch.from_numpy(np.stack([w[0] for w in windows])).float()
         clip_BCTHW = rearrange(pixels / 127.5 - 1, "B T H W C -> B C T H W")
         if any(w[1] is None for w in windows):
@@ -90,6 +91,12 @@ class ClipFolder:
                 batch = ready.result()
                 ahead = pool.submit(self.batch, seed, step, *plan(step))
                 yield batch
+
+    def _drawn(self, members: list[int], clips: int, frames: int, rng: np.random.Generator) -> list[int]:
+        """Indices of `clips` clips that have all the frames; shorter ones only where there are none (stills do not move)."""
+        order = rng.permutation(members).tolist()
+        fitting = islice((i for i in order if len(self.clip(i)[0]) >= frames), clips)
+        return list(islice(cycle(list(fitting) or order), clips))
 
     def _window(self, index: int, frames: int, rng) -> tuple[np.ndarray, np.ndarray | None]:
         clip, masks = self.clip(index)

@@ -32,7 +32,7 @@ class VideoTokenizerConfig:
     encoder_blocks: tuple[int, ...] = (1, 1, 2)
     decoder_blocks: tuple[int, ...] = (1, 2, 2)
     quantizer: Kind = "fsq"
-    levels: tuple[int, ...] = (8, 8, 8, 8)
+    levels: tuple[int, ...] = (8, 8, 6, 5)
 
     @property
     def spatial_stride(self) -> int:

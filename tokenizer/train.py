@@ -18,14 +18,15 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from tokenizer.data import ClipFolder
+from tokenizer.data import SHAPES, ClipFolder
 from tokenizer.losses import attention, psnr, reconstruction
 from tokenizer.model import PRESETS, VideoTokenizer, VideoTokenizerConfig
+from tokenizer.optimizer import make_optimizers
 from tokenizer.quantizer import usage
 from tokenizer.report import evaluate, sheet
 
 LOSS_WEIGHTS = {"l1": 1.0, "gradient": 1.0, "coarse": 1.0}
-WARM_UP_STEPS = 100
+WARM_UP_STEPS = 50
 COLLAPSE_SHARE, COLLAPSE_AFTER = (
     0.01,
     200,
@@ -50,9 +51,9 @@ class Clock:
         return (self.step if step is None else step) / args.steps if args.steps else self.minutes / args.minutes
 
 
-def learning_rate(step: int, progress: float, peak: float) -> float:
-    """Warm up, hold for half of the run, then fall linearly to a fiftieth."""
-    return peak * min((step + 1) / WARM_UP_STEPS, 1.0) * max(min(1.0, 2 * (1 - progress)), 0.02)
+def schedule(step: int, progress: float) -> float:
+    """Share of the peak learning rate: warm up, hold for half of the run, then fall linearly to a fiftieth."""
+    return min((step + 1) / WARM_UP_STEPS, 1.0) * max(min(1.0, 2 * (1 - progress)), 0.02)
 
 
 def plan(progress: float, args: argparse.Namespace) -> tuple[int, int]:
@@ -60,6 +61,15 @@ def plan(progress: float, args: argparse.Namespace) -> tuple[int, int]:
     if progress < args.stills:
         return args.latent_frames, 1
     return max(args.latent_frames // (1 + (args.frames - 1) // 4), 1), args.frames
+
+
+def parse_shape(text: str) -> tuple[int, int]:
+    """Read "160x96" as (height, width), here (96, 160)."""
+    try:
+        width, height = (int(side) for side in text.lower().split("x"))
+    except ValueError as error:
+        raise ValueError(f"size {text!r} cannot be read: write it as WIDTHxHEIGHT, such as 160x96") from error
+    return height, width
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -71,9 +81,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--init", help="folder of a trained tokenizer to start from")
     parser.add_argument("--minutes", type=float, default=45.0, help="training time; ignored with --steps")
     parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument(
+        "--shapes", default=",".join(f"{w}x{h}" for h, w in SHAPES), help="WxH,WxH: sizes that clips are fitted to"
+    )
     parser.add_argument("--stills", type=float, default=0.35, help="share of the run on single frames")
     parser.add_argument("--frames", type=int, default=9, help="frames of a training window")
-    parser.add_argument("--latent-frames", type=int, default=32, help="latent frames a batch")
+    parser.add_argument("--latent-frames", type=int, default=9, help="latent frames a batch")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--evaluate-every", type=int, default=500, help="steps")
     parser.add_argument("--validation-clips", type=int, default=48)
@@ -95,8 +108,9 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     set_seed(args.seed)
     accelerator = Accelerator(mixed_precision="bf16")
     # ---- data
-    clips = ClipFolder(args.data)
-    held_out = ClipFolder(args.validation) if args.validation else None
+    shapes = tuple(parse_shape(text) for text in args.shapes.split(","))
+    clips = ClipFolder(args.data, shapes)
+    held_out = ClipFolder(args.validation, shapes) if args.validation else None
     accelerator.print(f"{len(clips)} clips, {len(clips.skipped)} unreadable")
     # ---- model and optimizer
     model = (
@@ -105,8 +119,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         else VideoTokenizer(VideoTokenizerConfig.preset(args.preset))
     )
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
-    prepared, optimizer = accelerator.prepare(model, optimizer)
+    prepared = accelerator.prepare(model)
+    optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(model, args.learning_rate)]
     clock = Clock()
     accelerator.register_for_checkpointing(clock)
     if (out / "checkpoint").exists():
@@ -120,9 +134,9 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         start = time.monotonic()
         # -- step
         batch = next(batches)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(clock.step, clock.progress(args), args.learning_rate)
-        numbers = train_step(prepared, optimizer, accelerator, batch)
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = group["peak"] * schedule(clock.step, clock.progress(args))
+        numbers = train_step(prepared, optimizers, accelerator, batch)
         clock.step += 1
         clock.minutes += (time.monotonic() - start) / 60
         check_health(numbers, clock.step, model.codebook_size)
@@ -146,7 +160,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     return result or numbers
 
 
-def train_step(model, optimizer, accelerator: Accelerator, batch) -> dict[str, float]:
+def train_step(model, optimizers, accelerator: Accelerator, batch) -> dict[str, float]:
     """One step; the named losses, PSNR and codebook numbers of the batch."""
     clip = batch.clip_BCTHW.to(accelerator.device)
     masks = None if batch.masks_BTHW is None else batch.masks_BTHW.to(accelerator.device)
@@ -156,8 +170,9 @@ def train_step(model, optimizer, accelerator: Accelerator, batch) -> dict[str, f
     loss = sum(LOSS_WEIGHTS[name] * term for name, term in terms.items()) + penalty
     accelerator.backward(loss)
     accelerator.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    optimizer.zero_grad()
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
     with torch.no_grad():
         scaled = [(x * 127.5 + 127.5).movedim(1, -1) for x in (rebuilt.clamp(-1, 1), clip)]
         decibel = psnr(*scaled).mean()
@@ -182,11 +197,12 @@ def overfit(args: argparse.Namespace, bar: float = 24.0) -> dict[str, float]:
     set_seed(args.seed)
     accelerator = Accelerator(mixed_precision="bf16")
     model = VideoTokenizer(VideoTokenizerConfig.preset(args.preset)).train()
-    model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters(), lr=args.learning_rate))
+    model = accelerator.prepare(model)
+    optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(model, args.learning_rate)]
     batch = ClipFolder(args.data).batch(args.seed, 0, clips=1, frames=args.frames)
     numbers: dict[str, float] = {}
     for step in range(args.steps or 300):
-        numbers = train_step(model, optimizer, accelerator, batch)
+        numbers = train_step(model, optimizers, accelerator, batch)
         if step % 50 == 0:
             print(json.dumps({"step": step, **numbers}), flush=True)
     verdict = (

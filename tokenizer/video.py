@@ -19,7 +19,7 @@ import os
 import struct
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from torch.nn import functional
 
 # What we open. Playlists and plain text are left out: they would let a small uploaded file name other files or addresses to read.
 CONTAINERS = "mov,matroska,avi,gif,mpegts,mpeg,flv,ogg,asf,h264,hevc,apng,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe"
-MEMORY_LIMIT = 1 * 1024**3  # bytes of decoded frames that one call may keep
+MEMORY_LIMIT = 1024**3  # bytes of decoded frames that one call may keep
 COLOUR_BT709, RANGE_LIMITED = 1, 1  # the numbers that H.264 and FFmpeg give to these tags
 CLOCK_TOLERANCE = 1e-6  # seconds: rounding of time stamps as floats
 
@@ -53,7 +53,8 @@ def read_video(
     max_frames: stop after so many frames; no more than these are ever held in memory.
     Raises VideoError.
     """
-    _check_positive(fps=fps, max_frames=max_frames)
+    height, width = size or (None, None)
+    _check_positive(fps=fps, height=height, width=width, max_frames=max_frames)
     with _opened(path) as (container, stream):
         rate = float(stream.average_rate or stream.guessed_rate or 0) or 1.0
         timed = _timed(_decoded(container, stream), rate)
@@ -67,8 +68,8 @@ def read_video(
             if decoded is not latest:  # a frame that is held for several ticks is converted once
                 if latest is None:
                     matrix = _display_matrix(decoded)
-                frame_HWC = _upright(_to_rgb(decoded, stream.sample_aspect_ratio), matrix)
-                height, width = size or (frames[0] if frames else frame_HWC).shape[:2]
+                frame_HWC = _upright(_to_rgb(decoded, stream.sample_aspect_ratio, size), matrix)
+                height, width = size or (frames[0] if frames else frame_HWC).shape[:2]  # it may change in mid-stream
                 frame_HWC, latest = fit(frame_HWC[None], height, width)[0], decoded
             starts.append(start)
             frames.append(frame_HWC)
@@ -115,21 +116,22 @@ def write_video(
     metadata: dict[str, str] | None = None,
     crf: int = 12,
 ) -> None:
-    """Write uint8 RGB frames as .mp4 (H.264, yuv420p, BT.709, faststart) or as .gif (for ever), by the suffix of `path`.
+    """Write uint8 RGB frames as .mp4 (H.264, yuv420p, BT.709, faststart) or as .gif (looping), by the suffix of `path`.
 
     H.264 in yuv420p needs even sizes: an odd height or width grows by one, a copy of the last row or column.
     metadata: kept in the file's comment tag, see `read_metadata`. crf: quality of H.264, 0 (best) to 51.
     The file appears under its name when it is complete, and not before. Raises VideoError.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".mp4", ".gif"):
+    highest_fps = {".mp4": 240, ".gif": 50}.get(path.suffix.lower())  # browsers slow faster gifs down
+    if highest_fps is None:
         raise VideoError(f"Cannot write {path}: the name must end in .mp4 or .gif.")
     if frames_THWC.dtype != np.uint8 or frames_THWC.ndim != 4 or frames_THWC.shape[3] != 3 or 0 in frames_THWC.shape:
         raise VideoError(
             f"Cannot write {path}: frames must be uint8 of shape (T, H, W, 3), not {frames_THWC.dtype} of {frames_THWC.shape}."
         )
-    if not 0.1 <= fps <= 240:
-        raise VideoError(f"Cannot write {path} at {fps} frames a second: give a rate from 0.1 to 240.")
+    if not 0.1 <= fps <= highest_fps:
+        raise VideoError(f"Cannot write {path} at {fps} frames a second: give a rate from 0.1 to {highest_fps}.")
     comment = json.dumps(metadata) if metadata else ""
     draft = path.with_name(f".{uuid.uuid4().hex}.partial")
     try:
@@ -144,7 +146,8 @@ def write_video(
             f"Cannot write {path} ({reason}): check the folder, its permissions and the free space."
         ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, str]:
@@ -172,7 +175,7 @@ def resample(frames_THWC: np.ndarray, times: np.ndarray, fps: float) -> np.ndarr
     """Return the frames on screen at 0, 1/fps, 2/fps... seconds: at each moment the last one that has begun.
 
     times: the second at which each frame begins, never decreasing; the first counts as 0. The last frame lasts as long as the
-    frames do on average, and the length of the whole is kept to the nearest frame. Raises ValueError.
+    frames do on average, and nothing is shown after its end. Raises ValueError.
     """
     _check_positive(fps=fps)
     times = np.asarray(times, dtype=np.float64)
@@ -238,17 +241,19 @@ def _opened(path: str | os.PathLike) -> Iterator[tuple[Any, Any]]:
     """Open a video file; give the container and its video stream."""
     av = _pyav()
     _check_file(path)
+    # An absolute path, because FFmpeg would read "name:rest" as an address.
+    source, options = os.path.abspath(path), {"format_whitelist": CONTAINERS}
     try:
-        # An absolute path, because FFmpeg would read "name:rest" as an address.
-        container = av.open(os.path.abspath(path), metadata_errors="replace", options={"format_whitelist": CONTAINERS})
+        with av.open(source, metadata_errors="replace", options=options) as container:
+            stream = container.streams.best("video")
+            if stream is None or stream.codec_context is None:
+                raise VideoError(
+                    f"{path} holds no video that can be decoded: only sound or other data, or it was cut off."
+                )
+            stream.thread_type = "AUTO"
+            yield container, stream
     except av.FFmpegError as error:
         raise VideoError(f"{path} is not a video that can be read, or it was cut off ({error.strerror}).") from error
-    with container:
-        stream = container.streams.best("video")
-        if stream is None or stream.codec_context is None:
-            raise VideoError(f"{path} holds no video that can be decoded, only sound or other data.")
-        stream.thread_type = "AUTO"
-        yield container, stream
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
@@ -280,22 +285,25 @@ def _shown(
             yield tick / fps, 1 / fps, held
             tick += 1
         start, length, held, gaps = next_start, next_length, frame, gaps + 1
-    if held is None:
-        return
-    end = start + (length or (start / gaps if gaps else 1 / fps))
-    for last_tick in range(tick, max(1, math.floor(end * fps + 0.5))):
-        yield last_tick / fps, 1 / fps, held
+    end = start + (length or (start / gaps if gaps > 0 else 1 / fps))
+    while held is not None and (tick == 0 or tick / fps + tolerance < end):
+        yield tick / fps, 1 / fps, held
+        tick += 1
 
 
-def _to_rgb(frame: Any, pixel_aspect: Fraction | None) -> np.ndarray:
-    """Return `frame_HWC` with square pixels, on black where the frame is transparent."""
-    has_alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
-    if has_alpha:
+def _to_rgb(frame: Any, pixel_aspect: Fraction | None, size: tuple[int, int] | None) -> np.ndarray:
+    """Return `frame_HWC` with square pixels, on black where the frame is transparent.
+
+    A frame far larger than `size` comes at twice or three times `size`, a box average: full 4K frames would cost time and memory.
+    """
+    if frame.format.has_palette or any(part.is_alpha for part in frame.format.components):
         frame_HWC = _on_black(frame.reformat(format="rgba", threads=1).to_ndarray())
     else:
-        frame_HWC = frame.reformat(format="rgb24", threads=1).to_ndarray()
+        shrink = max(1, min(frame.height, frame.width) // (2 * max(size))) if size else 1
+        smaller = {"height": frame.height // shrink, "width": frame.width // shrink, "interpolation": "AREA"}
+        frame_HWC = frame.reformat(format="rgb24", threads=1, **(smaller if shrink > 1 else {})).to_ndarray()
     if pixel_aspect and pixel_aspect != 1:
-        frame_HWC = _scale(frame_HWC[None], frame.height, max(1, round(frame.width * pixel_aspect)))[0]
+        frame_HWC = _scale(frame_HWC[None], frame_HWC.shape[0], max(1, round(frame_HWC.shape[1] * pixel_aspect)))[0]
     return frame_HWC
 
 
@@ -353,14 +361,14 @@ def _write_mp4(draft: Path, frames_THWC: np.ndarray, fps: float, comment: str, c
             context.colorspace = context.color_primaries = context.color_trc = COLOUR_BT709
             context.color_range = RANGE_LIMITED
             convert = VideoReformatter().reformat
+            average = Interpolation.AREA | Interpolation.ACCURATE_RND  # of chroma: the best PSNR of the seven tried
             for index, frame_HWC in enumerate(even_THWC):
                 frame = convert(
                     av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_HWC), "rgb24"),
                     format="yuv420p",
                     dst_colorspace=Colorspace.ITU709,
                     dst_color_range=ColorRange.MPEG,
-                    interpolation=Interpolation.AREA
-                    | Interpolation.ACCURATE_RND,  # measured: best PSNR of the eight tried
+                    interpolation=average,
                     threads=1,
                 )
                 frame.pts, frame.time_base = index, 1 / rate
