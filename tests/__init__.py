@@ -1,0 +1,1 @@
+"""Tests: laws first, then bugs, then honest end-to-end runs. No network."""
