@@ -1,0 +1,209 @@
+"""The diorama on disk: a folder of clips, masks and `metadata.jsonl`, or the same turns handed over as frames.
+
+Enters: how many, a seed, and what to choose from. Leaves: a data-set folder (design.md, "Data on disk"), the same for the
+same seed whatever the number of workers; an interrupted one is completed. A conversation is a function of
+(seed, family, index) alone, where the family is "clip", "still" or "conversation".
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from gpt_video.diorama.render import RenderedClip, Renderer
+from gpt_video.diorama.sample import Turn, sample_conversation
+from gpt_video.diorama.scene import to_json
+
+FPS = 8.0
+# (height, width), and frames of a clip or of a conversation's first turn, with how often each is chosen.
+SHAPES: dict[tuple[int, int], int] = {(128, 128): 60, (96, 160): 20, (160, 96): 20}
+FRAMES: dict[int, int] = {33: 60, 25: 10, 17: 18, 9: 12}
+FAMILIES = ("clip", "still", "conversation")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a conversation is sampled from: its number of turns (least, most), and weights of shapes and of lengths."""
+
+    seed: int = 0
+    turns: tuple[int, int] = (1, 5)
+    shapes: Mapping[tuple[int, int], int] | None = None
+    frames: Mapping[int, int] | None = None
+    held_out: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """As JSON: two folders with the same record hold the same conversations."""
+        shapes = [[*shape, weight] for shape, weight in (self.shapes or SHAPES).items()]
+        return asdict(self) | {"shapes": shapes, "frames": [list(item) for item in (self.frames or FRAMES).items()]}
+
+
+@dataclass(frozen=True)
+class RenderedTurn:
+    """A turn, its frames and masks, and where it belongs."""
+
+    conversation: str
+    number: int
+    turn: Turn
+    clip: RenderedClip
+
+
+def rendered_turns(index: int, choices: Choices, family: str = "conversation") -> Iterator[RenderedTurn]:
+    """The turns of one conversation (or single clip, or still), rendered one by one, without any file."""
+    name = f"{family[0]}{index:06d}"
+    rng = Random(f"{choices.seed} {family} {index}")
+    height, width = _weighted(rng, choices.shapes or SHAPES)
+    frames = 1 if family == "still" else _weighted(rng, choices.frames or FRAMES)
+    least, most = choices.turns if family == "conversation" else (1, 1)
+    turns = sample_conversation(rng, rng.randint(least, most), frames, held_out=choices.held_out)
+    renderer = Renderer(height, width)
+    for number, turn in enumerate(turns):
+        yield RenderedTurn(name, number, turn, renderer.render(turn.scene))
+
+
+def render_dataset(
+    out: str | os.PathLike[str],
+    clips: int = 0,
+    conversations: int = 0,
+    stills: int = 0,
+    *,
+    turns: tuple[int, int] = (1, 5),
+    workers: int = 1,
+    seed: int = 0,
+    shapes: Mapping[tuple[int, int], int] | None = None,
+    frames: Mapping[int, int] | None = None,
+    held_out: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Renders a data-set folder. What `out` holds already, from an interrupted run or a smaller one, is kept.
+
+    shapes, frames: weights of (height, width) and of clip lengths. on_progress(done, total) counts conversations.
+    Raises RendererUnavailable; ValueError when `out` was rendered from other choices; OSError when it cannot be written.
+    """
+    folder = Path(out)
+    choices = Choices(seed, turns, shapes, frames, held_out)
+    _claim(folder, choices)
+    counts = dict(zip(FAMILIES, (clips, stills, conversations), strict=True))
+    jobs = [(str(folder), choices, family, index) for family in FAMILIES for index in range(counts[family])]
+    waiting = [job for job in jobs if not _is_complete(folder, _part(folder, *job[2:]))]
+    done = len(jobs) - len(waiting)
+    for _ in _in_processes(waiting, workers):
+        done += 1
+        if on_progress:
+            on_progress(done, len(jobs))
+    parts = [_part(folder, family, index).read_text("utf-8") for _, _, family, index in jobs]
+    _write_text(folder / "metadata.jsonl", "".join(parts))
+
+
+def contact_sheet(folder: str | os.PathLike[str], out_png: str | os.PathLike[str], n: int = 24) -> None:
+    """A picture of n clips spread over the data set: first, middle and last frame of each, and its text."""
+    from gpt_video.sheets import contact_sheet as draw
+    from tokenizer.video import read_video
+
+    folder = Path(folder)
+    try:
+        rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text("utf-8").splitlines()]
+    except FileNotFoundError as error:
+        raise ValueError(f"{folder} holds no metadata.jsonl: give a data-set folder") from error
+    chosen = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, n).round().astype(int))] if rows else []
+    drawn = []
+    for row in chosen:
+        frames, _ = read_video(folder / row["file_name"])
+        drawn.append((row["text"], [frames[i] for i in (0, len(frames) // 2, -1)]))
+    draw(drawn, out_png)
+
+
+def _claim(folder: Path, choices: Choices) -> None:
+    """Makes the folder, and notes in it what it is rendered from, so that a resumed run cannot mix two data sets."""
+    for sub in ("videos", "masks", "parts"):
+        (folder / sub).mkdir(parents=True, exist_ok=True)
+    note, record = folder / "render.json", choices.record()
+    if not note.exists():
+        _write_text(note, json.dumps(record))
+    elif json.loads(note.read_text("utf-8")) != json.loads(json.dumps(record)):
+        raise ValueError(f"{folder} was rendered with {note.read_text('utf-8')}: use the same settings, or another folder")
+
+
+def _part(folder: Path, family: str, index: int) -> Path:
+    return folder / "parts" / f"{family[0]}{index:06d}.jsonl"
+
+
+def _is_complete(folder: Path, part: Path) -> bool:
+    """The part is written last, so it is enough to see that nobody took a file away."""
+    if not part.exists():
+        return False
+    rows = [json.loads(line) for line in part.read_text("utf-8").splitlines()]
+    return all((folder / row[key]).exists() for row in rows for key in ("file_name", "mask"))
+
+
+def _in_processes(jobs: list[tuple], workers: int) -> Iterable[str]:
+    """Does the jobs, in this process or in others; yields a name as each is done."""
+    if workers <= 1 or len(jobs) <= 1:
+        yield from map(_render_conversation, jobs)
+        return
+    # Not forked: a GL context or a thread pool that the parent holds does not survive it.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(min(workers, len(jobs)), initializer=_start_worker) as pool:
+        yield from pool.imap_unordered(_render_conversation, jobs, chunksize=1)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the pool
+
+
+def _render_conversation(job: tuple[str, Choices, str, int]) -> str:
+    """Writes the videos and masks of one conversation, then its lines of metadata."""
+    from tokenizer.video import write_video
+
+    folder, (_, choices, family, index) = Path(job[0]), job
+    lines = []
+    for one in rendered_turns(index, choices, family):
+        row = _row(one)
+        write_video(folder / row["file_name"], one.clip.frames_THWC, FPS)
+        _write_masks(folder / row["mask"], one.clip.masks_THW)
+        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+    _write_text(_part(folder, family, index), "".join(lines))
+    return lines[0]
+
+
+def _row(one: RenderedTurn) -> dict[str, Any]:
+    turn, name = one.turn, f"{one.conversation}-{one.number}"
+    return {
+        "file_name": f"videos/{name}.mp4",
+        "text": turn.texts[0],
+        "texts": list(turn.texts),
+        "languages": list(turn.languages),
+        "conversation": one.conversation,
+        "turn": one.number,
+        "action": turn.action,
+        "parent": turn.parent,
+        "mask": f"masks/{name}.npz",
+        "licence": "Apache-2.0",
+        "source": "diorama",
+        "scene": to_json(turn.scene),
+    }
+
+
+def _write_masks(path: Path, masks_THW: np.ndarray) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with draft.open("wb") as file:
+        np.savez_compressed(file, masks=masks_THW)
+    os.replace(draft, path)
+
+
+def _write_text(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    draft.write_text(text, "utf-8")
+    os.replace(draft, path)
+
+
+def _weighted(rng: Random, weights: Mapping[Any, int]) -> Any:
+    return rng.choices(list(weights), list(weights.values()))[0]
