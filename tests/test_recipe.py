@@ -1,0 +1,136 @@
+"""The recipe at its smallest budget: on a folder of mixed clips, as a user would bring, and on the diorama."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# (name, frames, fps, height, width): sizes, frame rates and containers as they come
+CLIPS = [
+    ("a.mp4", 20, 10, 144, 144),
+    ("b.mp4", 50, 24, 120, 208),
+    ("c.gif", 12, 8, 96, 96),
+    ("d.mp4", 75, 30, 201, 111),
+    ("e.mov", 18, 8, 160, 284),
+    ("f.mp4", 3, 8, 128, 128),
+    ("g.mp4", 90, 8, 128, 130),
+    ("h.mp4", 16, 8, 96, 160),
+]
+
+
+def recipe(*args: object) -> subprocess.CompletedProcess[str]:
+    """Runs the recipe in a process of its own, on both cores."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    line = [sys.executable, "recipes/default.py", "--budget", "smoke", *map(str, args)]
+    return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)
+
+
+def check_model(out: Path) -> None:
+    """The result is a whole model that makes a video, with a sheet to look at."""
+    from gpt_video.generate import GenerateRequest, VideoGenerator
+
+    generator = VideoGenerator.from_pretrained(out / "bundle")
+    video = generator.generate(GenerateRequest("a red ball", seconds=0.125))
+    assert video.frames_THWC.shape[0] == 1
+    assert (out / "contact_sheet.png").read_bytes()[:4] == b"\x89PNG"
+    assert json.loads((out / "bundle" / "training_data.json").read_text("utf-8"))["budget"] == "smoke"
+
+
+@pytest.fixture
+def my_clips(tmp_path: Path) -> Path:
+    """A folder of videos with captions, of every kind that is likely."""
+    from tokenizer.video import write_video
+
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    lines = []
+    for index, (name, n_frames, fps, height, width) in enumerate(CLIPS):
+        frames_THWC = np.full((n_frames, height, width, 3), 30 * index, np.uint8)
+        for i, frame_HWC in enumerate(frames_THWC):
+            frame_HWC[height // 3 : height // 2, i % (width - 40) : i % (width - 40) + 40] = (220, 40, 40)
+        written = folder / (Path(name).stem + ".mp4" if name.endswith(".mov") else name)
+        write_video(written, frames_THWC, fps)
+        written.rename(folder / name)
+        lines.append(json.dumps({"file_name": name, "text": f"a red square slides over grey number {index}"}))
+    (folder / "metadata.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.mark.slow
+def test_own_clips_become_a_model_and_a_second_run_changes_nothing(my_clips: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = recipe("--data", my_clips, "--out", out)
+    assert result.returncode == 0, result.stderr[-3000:]
+    check_model(out)
+    sums = (out / "bundle" / "SHA256SUMS").read_bytes()
+    again = recipe("--data", my_clips, "--out", out)
+    assert again.returncode == 0 and again.stdout.count("done before") == 7
+    assert (out / "bundle" / "SHA256SUMS").read_bytes() == sums
+
+
+@pytest.mark.slow
+def test_the_diorama_becomes_a_model(tmp_path: Path) -> None:
+    needs_renderer()
+    result = recipe("--out", tmp_path)
+    assert result.returncode == 0, result.stderr[-3000:]
+    check_model(tmp_path)
+
+
+def needs_renderer() -> None:
+    """Skips where MuJoCo cannot draw."""
+    from gpt_video.diorama.render import Renderer, RendererUnavailable
+
+    try:
+        Renderer(32, 32)
+    except RendererUnavailable as error:
+        pytest.skip(f"needs a GL back end: {error}")
+
+
+@pytest.fixture(scope="module")
+def default():
+    """The recipe as a module, for what needs no process of its own."""
+    spec = importlib.util.spec_from_file_location("recipe_default", ROOT / "recipes" / "default.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sentence"),
+    [(None, "no metadata.jsonl"), ('{"file_name": "a.mp4", "text": "x"}', "at least two"), ('{"text": 1}', "line 1")],
+)
+def test_a_wrong_folder_is_a_sentence(default, tmp_path: Path, metadata: str | None, sentence: str) -> None:
+    if metadata is not None:
+        (tmp_path / "metadata.jsonl").write_text(metadata)
+    with pytest.raises(ValueError, match=sentence):
+        default.main(["--data", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out" / "done").exists()
+
+
+def test_another_run_in_the_same_folder_is_refused(default, tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text('{"budget": "gpu", "data": null}')
+    with pytest.raises(ValueError, match="another --out"):
+        default.main(["--out", str(tmp_path)])
+
+
+def test_own_clips_are_split_by_conversation(default, tmp_path: Path) -> None:
+    lines = [
+        {"file_name": f"{c}-{t}.mp4", "text": "x", "conversation": f"{c}", "turn": t, "mask": "m.npz"}
+        for c in range(40)
+        for t in (0, 1)
+    ]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert default.split_own_clips(tmp_path, tmp_path / "data") == {"train": 76, "held_out": 4}
+    kept = [json.loads(line) for line in (tmp_path / "data/held_out/metadata.jsonl").read_text().splitlines()]
+    assert [Path(line["file_name"]).name for line in kept] == ["10-0.mp4", "10-1.mp4", "30-0.mp4", "30-1.mp4"]
+    assert all(Path(line[field]).parent == tmp_path for line in kept for field in ("file_name", "mask"))
