@@ -1,0 +1,369 @@
+"""Words in, video out: the only place where the GPT and the video tokenizer meet.
+
+    generator = VideoGenerator.from_pretrained()            # the model in the package, a folder, or a hub id
+    video = generator.generate(GenerateRequest("a red ball rolls across the snow", seconds=2))
+    save_video(video, "out.mp4")                            # gpt_video.files
+
+Enters: a `GenerateRequest` (request.py). Leaves: a `GeneratedVideo`, whole or in pieces as its latent frames are made.
+A video longer than the model's window rolls: the window is filled again with the words, the first latent frame and the last ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from einops import rearrange
+
+from gpt_video import sequence
+from gpt_video.bundle import Bundle, load_bundle
+from gpt_video.engine import Engine, Sampling
+from gpt_video.request import (
+    GeneratedVideo,
+    GenerateRequest,
+    Lengths,
+    PastTurn,
+    Progress,
+    Timings,
+    film_codes,
+    parse_size,
+    size_name,
+    variations,
+)
+from tokenizer import video as video_files
+
+__all__ = ["GenerateRequest", "GeneratedVideo", "PastTurn", "Progress", "VideoGenerator", "variations"]
+
+
+SAMPLING = ("temperature", "top_k", "top_p", "guidance_scale")
+
+
+class Window(NamedTuple):
+    """One stretch of sampling: the prompt, the latent frames that are prefilled with it, the grid, and how many follow."""
+
+    ids_L: np.ndarray
+    given_thw: np.ndarray
+    grid: sequence.Grid
+    n_new: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked request: every choice made, words as ids, lengths in latent frames.
+
+    `before_thw`: the film that this video continues (empty otherwise), decoded before it so that the cut does not show.
+    `image_thw`: the given first latent frame (empty otherwise).
+    """
+
+    request: GenerateRequest
+    text_ids: tuple[int, ...]
+    context: tuple[sequence.Turn, ...]
+    shape: tuple[int, int]
+    t: int
+    before_thw: np.ndarray
+    image_thw: np.ndarray
+    sampling: Sampling
+
+
+class VideoGenerator:
+    """A loaded model that makes videos. Not thread-safe: one request, or one batch, at a time."""
+
+    def __init__(self, bundle: Bundle):
+        self.bundle = bundle
+        self.settings = bundle.settings
+        self.tokenizer = bundle.video_tokenizer
+        self.engine = Engine(bundle.gpt, bundle.vocabulary, bundle.dtype)
+        self.device = bundle.gpt.device
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path | None = None, **kwargs: Any) -> VideoGenerator:
+        """Loads a folder or a hub id, or with None the model in the package; see `bundle.load_bundle` for `kwargs` and errors."""
+        return cls(load_bundle(path, **kwargs))
+
+    def generate(self, request: GenerateRequest) -> GeneratedVideo:
+        """Makes one video. ValueError, in one sentence, on what this model cannot do."""
+        return self.generate_many([request])[0]
+
+    def generate_many(
+        self,
+        requests: Sequence[GenerateRequest],
+        batch_size: int = 8,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> list[GeneratedVideo]:
+        """Makes several videos, those of equal shape in one batch; a sample does not depend on its batch. Order is kept.
+
+        `on_progress` is called with the latent frames done and those to do, over all videos.
+        """
+        plans = [self.plan(request) for request in requests]
+        total, done = sum(plan.t for plan in plans), 0
+        videos: dict[int, GeneratedVideo] = {}
+        for batch in self.batches(plans, batch_size):
+            codes: list[torch.Tensor] = []
+            pieces: list[np.ndarray] = []
+            times: list[float] = []
+            start = time.perf_counter()
+            for frames_BTHWC in self._pieces([plans[i] for i in batch], codes, None):
+                pieces.append(frames_BTHWC)
+                times.append(time.perf_counter() - start)
+                done += len(batch)
+                on_progress(done, total)
+            for row, index in enumerate(batch):
+                videos[index] = self._video(plans[index], row, np.concatenate([p[row] for p in pieces]), codes, times)
+        return [videos[index] for index in range(len(plans))]
+
+    def stream(self, request: GenerateRequest, should_stop: Callable[[], bool] | None = None) -> Iterator[Progress]:
+        """Yields frames as each latent frame is made; the last item carries the video.
+
+        `should_stop` is asked often; after it says True the stream ends with what was made so far (`video.stopped`), or
+        without any video if nothing was. A request that cannot be done is a ValueError at once, not at the first item.
+        """
+        return self._stream(self.plan(request), should_stop)
+
+    def _stream(self, plan: Plan, should_stop: Callable[[], bool] | None) -> Iterator[Progress]:
+        start = time.perf_counter()
+        codes: list[torch.Tensor] = []
+        pieces: list[np.ndarray] = []
+        times: list[float] = []
+        for frames_BTHWC in self._pieces([plan], codes, should_stop):
+            pieces.append(frames_BTHWC[0])
+            times.append(time.perf_counter() - start)
+            if len(pieces) < plan.t:
+                yield Progress(pieces[-1], len(pieces), plan.t, _seconds_left(times, plan.t))
+        if pieces:
+            video = self._video(plan, 0, np.concatenate(pieces), codes, times)
+            last = pieces[-1] if len(pieces) == plan.t else pieces[-1][:0]
+            yield Progress(last, len(pieces), plan.t, 0.0, video)
+
+    def film(self, turns: Sequence[PastTurn]) -> np.ndarray:
+        """frames_THWC of the film that ends with the last turn: the video and all that continues it, decoded in one pass."""
+        codes_thw = torch.from_numpy(film_codes(turns).astype(np.int64)).to(self.device)
+        with torch.inference_mode():
+            pieces = [video_files.clip_to_frames(p[0]) for p in self.tokenizer.stream_decode(codes_thw[:, None])]
+        return np.concatenate(pieces)
+
+    def whole(self, video: GeneratedVideo) -> np.ndarray:
+        """frames_THWC to keep in a file: of a continuation, the film with its earlier part; of others, their frames."""
+        return self.film(video.turns) if video.request.action == "continue" else video.frames_THWC
+
+    def past_turn_from_video(self, path: str | Path, prompt: str = "", *, action: str = "continue") -> PastTurn:
+        """Reads any video as an earlier turn, at the nearest trained shape and the model's frame rate.
+
+        To "continue" its last frames count, to "edit" its first ones, at most the longest trained length of each.
+        Raises VideoError (a ValueError) if the file holds no readable video.
+        """
+        first_THWC, _ = video_files.read_video(path, max_frames=1)
+        height, width = first_THWC.shape[1:3]
+        shape = video_files.nearest_shape(height, width, self.settings.shapes)
+        frames_THWC, _ = video_files.read_video(path, fps=self.settings.fps, size=shape)
+        lengths = [self.tokenizer.clip_shape(t, 1, 1)[0] for t in self.settings.latent_frames]
+        n = max(length for length in lengths if length <= len(frames_THWC))
+        frames_THWC = frames_THWC[:n] if action == "edit" else frames_THWC[-n:]
+        return PastTurn(prompt, "new", self._encode(frames_THWC))
+
+    # ------------------------------------------------------------------------------------------------ planning
+
+    def lengths(self, action: str) -> Lengths:
+        """The lengths that an action can have."""
+        frames = [self.tokenizer.clip_shape(t, 1, 1)[0] for t in (1, 2)]
+        fresh, fps = action != "continue", self.settings.fps
+        trained = self.settings.latent_frames if fresh else self.settings.continue_frames
+        return Lengths(trained, fresh, (frames[1] - frames[0]) / fps, fps)
+
+    def plan(self, request: GenerateRequest) -> Plan:
+        """Checks a request against this model and makes its open choices; ValueError, in one sentence, if it cannot be done."""
+        text_ids = tuple(self.bundle.text_tokenizer.encode(request.prompt))
+        if not text_ids:
+            raise ValueError("the prompt is empty: describe the video in a few words")
+        sequence.slot_length(len(text_ids))  # too many words are an error here, before anything is computed
+        shape = self._shape(request)
+        t = self._latent_length(request)
+        _, h, w = self.tokenizer.grid(1, *shape)
+        before_thw = film_codes(request.context) if request.action == "continue" else np.zeros((0, h, w), np.int64)
+        image_thw = self._image_codes(request, shape) if request.image is not None else np.zeros((0, h, w), np.int64)
+        if len(image_thw) >= t:
+            raise ValueError("a still of an image is that image: ask for a longer video")
+        asked = {name: getattr(request, name) for name in SAMPLING}
+        sampling = Sampling(
+            **{name: getattr(self.settings, name) if asked[name] is None else asked[name] for name in SAMPLING}
+        )
+        seconds = self.lengths(request.action).seconds(t)
+        resolved = replace(request, seconds=seconds, size=size_name(shape), **vars(sampling))
+        plan = Plan(resolved, text_ids, self._turns(request, t), shape, t, before_thw, image_thw, sampling)
+        self.first_window(plan)  # a context that does not fit is an error here too
+        return plan
+
+    def batches(self, plans: Sequence[Plan], batch_size: int) -> list[list[int]]:
+        """Indices of plans that can share a batch, in order of their first member."""
+        groups: dict[Any, list[int]] = {}
+        for index, plan in enumerate(plans):
+            slot = sequence.slot_length(len(plan.text_ids))
+            window = self.first_window(plan)
+            shapes = (len(window.ids_L), slot, window.grid, window.given_thw.shape, plan.t, len(plan.before_thw))
+            groups.setdefault((shapes, plan.sampling), []).append(index)
+        return [group[i : i + batch_size] for group in groups.values() for i in range(0, len(group), batch_size)]
+
+    def _shape(self, request: GenerateRequest) -> tuple[int, int]:
+        shapes = self.settings.shapes
+        if request.action != "new":
+            h, w = request.context[-1].codes_thw.shape[1:]
+            last = self.tokenizer.clip_shape(1, h, w)[1:]
+            if request.size is not None and parse_size(request.size, shapes) != last:
+                raise ValueError(
+                    f"size {request.size!r} is not that of the video to {request.action}: {size_name(last)}"
+                )
+            return parse_size(size_name(last), shapes)
+        if request.size is not None:
+            return parse_size(request.size, shapes)
+        if request.image is None:
+            return shapes[0]
+        return video_files.nearest_shape(request.image.shape[0], request.image.shape[1], shapes)
+
+    def _latent_length(self, request: GenerateRequest) -> int:
+        lengths = self.lengths(request.action)
+        if request.seconds is not None:
+            return lengths.latent(request.seconds)
+        if request.action == "edit":  # as long as its source, as far as lengths go
+            source = len(film_codes(request.context))
+            return max(t for t in lengths.trained if t <= max(source, lengths.trained[0]))
+        return lengths.trained[-1]
+
+    def _turns(self, request: GenerateRequest, t: int) -> tuple[sequence.Turn, ...]:
+        """The context as the GPT was trained to read it.
+
+        A conversation starts with its last new video. Before an edit, continuations are part of the video that they continue,
+        and every video is cut to the length of the edit.
+        """
+        if request.action == "new":
+            return ()
+        turns = request.context[max((i for i, turn in enumerate(request.context) if turn.action == "new"), default=0) :]
+        if request.action == "edit":
+            longest = min(t, self.settings.latent_frames[-1])
+            ends = [i for i in range(1, len(turns) + 1) if i == len(turns) or turns[i].action != "continue"]
+            starts = [0, *ends[:-1]]
+            turns = tuple(
+                replace(turns[start], codes_thw=film_codes(turns[:end])[:longest])
+                for start, end in zip(starts, ends, strict=True)
+            )
+        encode = self.bundle.text_tokenizer.encode
+        return tuple(sequence.Turn(tuple(encode(turn.prompt)), turn.action, turn.codes_thw) for turn in turns)
+
+    def _image_codes(self, request: GenerateRequest, shape: tuple[int, int]) -> np.ndarray:
+        image = np.asarray(request.image)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"the image is {image.dtype} {image.shape}: expected uint8 (height, width, 3)")
+        return self._encode(video_files.fit(image[None], *shape))
+
+    @torch.inference_mode()
+    def _encode(self, frames_THWC: np.ndarray) -> np.ndarray:
+        clip_BCTHW = video_files.frames_to_clip(frames_THWC)[None].to(self.device)
+        return self.tokenizer.encode(clip_BCTHW)[0].cpu().numpy()
+
+    # ------------------------------------------------------------------------------------------------ windows
+
+    def first_window(self, plan: Plan) -> Window:
+        """Where a plan starts: in its conversation, or from the end of a film that is too long to be read as turns."""
+        action, (h, w) = plan.request.action, plan.before_thw.shape[1:]
+        grid = (min(plan.t, self.lengths(action).trained[-1]), h, w)
+        turns = sequence.fit_window(plan.context, plan.text_ids, action, grid, self.settings.window)
+        too_long = any(len(turn.codes_thw) > self.lengths(turn.action).trained[-1] for turn in plan.context)
+        if action == "continue" and (too_long or not turns):
+            return self._rolled_window(plan, plan.before_thw, plan.t)
+        ids_L = sequence.prompt(turns, plan.text_ids, action, grid, self.bundle.vocabulary)
+        return Window(ids_L, plan.image_thw, grid, grid[0] - len(plan.image_thw))
+
+    def _rolled_window(self, plan: Plan, so_far_thw: np.ndarray, n_left: int) -> Window:
+        ids_L, given_thw, grid = sequence.rolled(plan.text_ids, so_far_thw, self.bundle.vocabulary)
+        return Window(ids_L, given_thw, grid, min(n_left, grid[0] - len(given_thw)))
+
+    def _next_windows(self, plans: Sequence[Plan], made_Bthw: np.ndarray) -> list[Window]:
+        """The next stretch for each plan of a batch, given all its latent frames so far (image included)."""
+        n_made = made_Bthw.shape[1]
+        if n_made == len(plans[0].image_thw):
+            return [self.first_window(plan) for plan in plans]
+        films = [np.concatenate([plan.before_thw, made]) for plan, made in zip(plans, made_Bthw, strict=True)]
+        return [self._rolled_window(plan, film, plan.t - n_made) for plan, film in zip(plans, films, strict=True)]
+
+    # ------------------------------------------------------------------------------------------------ making
+
+    @torch.inference_mode()
+    def _pieces(
+        self, plans: Sequence[Plan], codes: list[torch.Tensor], should_stop: Callable[[], bool] | None
+    ) -> Iterator[np.ndarray]:
+        """frames_BTHWC of each new latent frame of plans that share a batch; `codes` collects codes_Bhw beside them."""
+        before_tBhw = _stack([plan.before_thw for plan in plans], self.device)
+        image_tBhw = _stack([plan.image_thw for plan in plans], self.device)
+        new = chain(image_tBhw, self._codes(plans, image_tBhw, should_stop))
+        decoded = self.tokenizer.stream_decode(chain(before_tBhw, _kept(new, codes)))
+        for index, clip_BCTHW in enumerate(decoded):
+            if index >= len(before_tBhw):
+                yield np.stack([video_files.clip_to_frames(clip_CTHW) for clip_CTHW in clip_BCTHW])
+
+    def _codes(
+        self, plans: Sequence[Plan], image_tBhw: torch.Tensor, should_stop: Callable[[], bool] | None
+    ) -> Iterator[torch.Tensor]:
+        """codes_Bhw of each latent frame that the GPT makes, window after window."""
+        made = list(image_tBhw)
+        seeds = [plan.request.seed for plan in plans]
+        while len(made) < plans[0].t:
+            made_Bthw = rearrange(np.stack([c.cpu().numpy() for c in made]), "t b h w -> b t h w") if made else None
+            if made_Bthw is None:
+                made_Bthw = np.zeros((len(plans), 0, *plans[0].before_thw.shape[1:]), np.int64)
+            windows = self._next_windows(plans, made_Bthw)
+            given_Bthw = torch.from_numpy(np.stack([window.given_thw for window in windows])).to(self.device)
+            frames = self.engine.generate(
+                [window.ids_L for window in windows],
+                windows[0].grid,
+                plans[0].sampling,
+                seeds,
+                given=given_Bthw if given_Bthw.shape[1] else None,
+                start_frame=len(made),
+                should_stop=should_stop,
+            )
+            n_before = len(made)
+            for codes_Bhw in frames:
+                made.append(codes_Bhw)
+                yield codes_Bhw
+                if len(made) == n_before + windows[0].n_new:
+                    break
+            if len(made) < n_before + windows[0].n_new:
+                return  # stopped
+
+    def _video(
+        self, plan: Plan, row: int, frames_THWC: np.ndarray, codes: list[torch.Tensor], times: list[float]
+    ) -> GeneratedVideo:
+        codes_thw = torch.stack([codes_Bhw[row] for codes_Bhw in codes]).cpu().numpy().astype(np.int64)
+        n_tokens = sum(c.numel() for c in codes) - len(plan.image_thw) * codes[0].numel()
+        bundle = self.bundle
+        return GeneratedVideo(
+            frames_THWC,
+            self.settings.fps,
+            codes_thw,
+            plan.request,
+            plan.request.seed,
+            Timings(times[0], times[-1], n_tokens),
+            bundle.model_hash,
+            bundle.tokenizer_hash,
+            stopped=len(codes) < plan.t,
+        )
+
+
+def _stack(codes: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(np.stack(codes, axis=1).astype(np.int64)).to(device)
+
+
+def _kept(codes: Iterator[torch.Tensor], kept: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+    for codes_Bhw in codes:
+        kept.append(codes_Bhw)
+        yield codes_Bhw
+
+
+def _seconds_left(times: list[float], total: int) -> float:
+    """The first piece also paid for reading the prompt, so the pace is that of the later ones where there are any."""
+    pace = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else times[0]
+    return pace * (total - len(times))

@@ -1,0 +1,400 @@
+"""Train the GPT on token shards.
+
+    python -m gpt_video.train --shards DIR --validation DIR --text DIR --tokenizer DIR --out runs/gpt --minutes 90
+
+Started again with the same --out, it goes on where it stopped, exactly. Writes out/gpt/ (what transformers loads),
+out/log.jsonl, out/loss.png, out/samples-*.png (with --tokenizer) and out/checkpoint-*/ (accelerate's, for resuming).
+
+The first share of the run sees stills and one-second clips, the rest all lengths: colours, kinds and places are learnt
+from short sequences, where a step is cheap, and motion afterwards. Validation is in bits a video token.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import logging
+import math
+import shutil
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import nn
+from transformers import Qwen3ForCausalLM
+from transformers.utils import logging as transformers_logging
+
+from gpt_video import sequence
+from gpt_video.dataset import IGNORED, PackedBatches, read_shards
+from gpt_video.diorama.language import noisy
+from gpt_video.engine import Engine, Sampling
+from gpt_video.model import PRESETS, build_gpt, count_parameters, initialise_video_embeddings_
+from gpt_video.sequence import Turn, Vocabulary
+from gpt_video.sheets import contact_sheet, curves
+from gpt_video.text import TextTokenizer
+
+SHORT_LENGTHS = (1, 3)  # latent frames in the first part of a run
+WARM_UP_STEPS = 50
+LOG_EVERY = 20
+VALIDATION_BATCHES = 24
+SAMPLES, SAMPLE_LENGTH = 12, 5  # videos on a sample sheet, latent frames of each
+
+
+@dataclass
+class Clock:
+    """Where the run is. `minutes` counts training time over all resumed parts, without evaluation."""
+
+    step: int = 0
+    minutes: float = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return vars(self).copy()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+    def progress(self, args: argparse.Namespace) -> float:
+        """Share of the run that is done, 0 .. 1."""
+        return self.step / args.steps if args.steps else self.minutes / args.minutes
+
+
+class VideoLoss(nn.Module):
+    """The GPT with its loss. Logits are computed where a video code is predicted, and over video codes, alone."""
+
+    def __init__(self, gpt: Qwen3ForCausalLM, vocabulary: Vocabulary):
+        super().__init__()
+        self.gpt, self.video = gpt, vocabulary.video_slice
+
+    def forward(self, ids_BL: torch.Tensor, labels_BL: torch.Tensor) -> torch.Tensor:
+        """losses_N in nats of the N labels that are not -100, in order."""
+        hidden_BLD = self.gpt.model(input_ids=ids_BL[:, :-1], use_cache=False).last_hidden_state
+        target_M = labels_BL[:, 1:].flatten()
+        index_N = (target_M != IGNORED).nonzero()[:, 0]
+        hidden_ND = hidden_BLD.flatten(0, 1).index_select(0, index_N)
+        logits_NK = F.linear(hidden_ND, self.gpt.lm_head.weight[self.video])
+        return F.cross_entropy(logits_NK.float(), target_M[index_N] - self.video.start, reduction="none")
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shards", required=True, nargs="+", help="token shards (gpt-video data tokenize)")
+    parser.add_argument("--validation", nargs="+", help="token shards that are not trained on")
+    parser.add_argument("--text", required=True, help="folder of the text tokenizer")
+    parser.add_argument(
+        "--tokenizer", help="folder of the video tokenizer: sample sheets, and codes embedded by digits"
+    )
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--preset", default="5m", choices=list(PRESETS))
+    parser.add_argument("--init", help="folder of a trained GPT to start from, instead of --preset")
+    parser.add_argument("--minutes", type=float, default=90.0, help="training time; ignored with --steps")
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument(
+        "--short-share", type=float, default=0.3, help="share of the run on stills and one-second clips"
+    )
+    parser.add_argument("--tokens-per-batch", type=int, default=4096)
+    parser.add_argument("--window", type=int, default=2048, help="longest conversation in tokens")
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--evaluate-every", type=int, default=500, help="steps")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> dict[str, float]:
+    """Train; returns the last validation in bits a video token (or the last training loss, without --validation)."""
+    args = parse(argv)
+    # ---- setup
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    quiet()
+    set_seed(args.seed)
+    accelerator = Accelerator(mixed_precision="bf16")
+    # ---- data
+    text_tokenizer = TextTokenizer.load(args.text)
+    vocabulary = Vocabulary(text_tokenizer.vocab_size, read_shards(args.shards).codebook_size)
+    short, full = training_streams(args, vocabulary, text_tokenizer, accelerator)
+    held_out = validation_stream(args, vocabulary, text_tokenizer)
+    # ---- model and optimizers
+    video_tokenizer = load_video_tokenizer(args, vocabulary)
+    gpt = load_gpt(args.init, vocabulary) if args.init else new_gpt(args, vocabulary, video_tokenizer)
+    gpt.train()
+    loss_of = VideoLoss(gpt, vocabulary)
+    optimizers = make_optimizers(gpt, args.learning_rate)
+    loss_of, *optimizers = accelerator.prepare(loss_of, *optimizers)
+    clock = Clock()
+    accelerator.register_for_checkpointing(clock, short, full)
+    if checkpoint := newest_checkpoint(out):
+        accelerator.load_state(str(checkpoint))
+        accelerator.print(f"goes on at step {clock.step}, {clock.minutes:.1f} minutes")
+    accelerator.print(f"{len(full.paths)} conversations, {count_parameters(gpt) / 1e6:.1f} million parameters")
+    # ---- loop
+    result: dict[str, float] = {}
+    recent: list[tuple[float, int, float]] = []
+    short_batches, full_batches = iter(short), iter(full)
+    while clock.progress(args) < 1:
+        start = time.monotonic()
+        # -- step
+        batch = next(short_batches if clock.progress(args) < args.short_share else full_batches)
+        set_learning_rate(optimizers, clock.step, clock.progress(args))
+        loss = train_step(loss_of, optimizers, accelerator, batch)
+        clock.step += 1
+        seconds = time.monotonic() - start
+        clock.minutes += seconds / 60
+        check_finite(loss, clock.step)
+        # -- log
+        recent.append((loss, batch["ids_BL"].numel() * accelerator.num_processes, seconds))
+        if clock.step % LOG_EVERY == 0 or clock.progress(args) >= 1:
+            losses, tokens, times = zip(*recent, strict=True)
+            result = result or {"loss": sum(losses) / len(losses)}
+            numbers = {"bits": sum(losses) / len(losses), "tokens_per_second": sum(tokens) / sum(times)}
+            log(out, accelerator, clock, {**numbers, "length": batch["ids_BL"].shape[1]})
+            recent.clear()
+        # -- evaluate, save, sample
+        if clock.step % args.evaluate_every == 0 or clock.progress(args) >= 1:
+            save(out, accelerator, gpt, clock)
+            if held_out and accelerator.is_main_process:
+                result = evaluate(accelerator.unwrap_model(loss_of), held_out, accelerator)
+                log(out, accelerator, clock, {"validation": result})
+                if video_tokenizer:
+                    sample_sheet(gpt, video_tokenizer, held_out, out / f"samples-{clock.step:06d}.png", args.seed)
+            if accelerator.is_main_process:
+                draw_curves(out)
+    return result
+
+
+def quiet() -> None:
+    """No progress bar and no warning about the tied embedding table for each save."""
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
+
+
+# Data and model
+
+
+def training_streams(
+    args: argparse.Namespace, vocabulary: Vocabulary, text_tokenizer: TextTokenizer, accelerator: Accelerator
+) -> tuple[PackedBatches, PackedBatches]:
+    """Short videos, and all lengths."""
+    common: dict[str, Any] = {
+        "tokens_per_batch": args.tokens_per_batch,
+        "window": args.window,
+        "text_noise": noisy,
+        "process_index": accelerator.process_index,
+        "process_count": accelerator.num_processes,
+    }
+    cut: dict[str, Any] = {"truncate_share": 1.0, "lengths": SHORT_LENGTHS, "rolled_share": 0.0}
+    short = PackedBatches(args.shards, vocabulary, text_tokenizer, seed=args.seed, **cut, **common)
+    return short, PackedBatches(args.shards, vocabulary, text_tokenizer, seed=args.seed + 1, **common)
+
+
+def validation_stream(
+    args: argparse.Namespace, vocabulary: Vocabulary, text_tokenizer: TextTokenizer
+) -> PackedBatches | None:
+    """Whole conversations as they are, nothing dropped or corrupted."""
+    if not args.validation:
+        return None
+    off: dict[str, Any] = dict.fromkeys(("truncate_share", "rolled_share", "caption_dropout", "corrupt_share"), 0.0)
+    sizes: dict[str, Any] = {"tokens_per_batch": args.tokens_per_batch, "window": args.window}
+    return PackedBatches(args.validation, vocabulary, text_tokenizer, **sizes, **off)
+
+
+def load_video_tokenizer(args: argparse.Namespace, vocabulary: Vocabulary):
+    """The tokenizer of --tokenizer, or None."""
+    if not args.tokenizer:
+        return None
+    from tokenizer.model import VideoTokenizer
+
+    video_tokenizer = VideoTokenizer.from_pretrained(args.tokenizer).eval()
+    if video_tokenizer.codebook_size != vocabulary.codebook_size:
+        sizes = f"{video_tokenizer.codebook_size} codes, the shards are of one with {vocabulary.codebook_size}"
+        raise ValueError(f"--tokenizer {args.tokenizer} has {sizes}: give the tokenizer that made the shards")
+    return video_tokenizer
+
+
+def new_gpt(args: argparse.Namespace, vocabulary: Vocabulary, video_tokenizer) -> Qwen3ForCausalLM:
+    gpt = build_gpt(args.preset, vocabulary.size, args.window)
+    if video_tokenizer is not None and video_tokenizer.config.quantizer == "fsq":
+        initialise_video_embeddings_(gpt, vocabulary.video_slice, video_tokenizer.config.levels)
+    return gpt
+
+
+def load_gpt(folder: str, vocabulary: Vocabulary) -> Qwen3ForCausalLM:
+    if not (Path(folder) / "config.json").is_file():
+        raise ValueError(
+            f"no GPT in {folder}: give a folder with config.json and model.safetensors, such as a bundle's gpt/"
+        )
+    gpt = Qwen3ForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    if gpt.config.vocab_size != vocabulary.size:
+        sizes = f"{gpt.config.vocab_size} tokens and the vocabulary {vocabulary.size}"
+        raise ValueError(
+            f"the GPT in {folder} has {sizes}: give the text and video tokenizers that it was trained with"
+        )
+    return gpt
+
+
+# Optimization
+
+
+def make_optimizers(gpt: Qwen3ForCausalLM, learning_rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the blocks, AdamW for the embedding table and the norms, at one learning rate."""
+    matrices = [p for name, p in gpt.named_parameters() if p.ndim == 2 and "embed_tokens" not in name]
+    rest = [p for name, p in gpt.named_parameters() if p.ndim != 2 or "embed_tokens" in name]
+    muon = torch.optim.Muon(matrices, learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    adamw = torch.optim.AdamW(rest, learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    optimizers: list[torch.optim.Optimizer] = [muon, adamw]
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak"] = group["lr"]
+    return optimizers
+
+
+def set_learning_rate(optimizers: list, step: int, progress: float) -> None:
+    """Warm up, hold for half of the run, then fall linearly to a fiftieth."""
+    factor = min((step + 1) / WARM_UP_STEPS, 1.0) * max(min(1.0, 2 * (1 - progress)), 0.02)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+
+
+def train_step(loss_of: nn.Module, optimizers: list, accelerator: Accelerator, batch: dict[str, torch.Tensor]) -> float:
+    """One step; the mean loss of the batch in bits a video token, before the step."""
+    ids_BL, labels_BL = (batch[name].to(accelerator.device) for name in ("ids_BL", "labels_BL"))
+    with accelerator.autocast():
+        loss = loss_of(ids_BL, labels_BL).mean()
+    accelerator.backward(loss)
+    accelerator.clip_grad_norm_(loss_of.parameters(), 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
+    return float(loss.detach()) / math.log(2)
+
+
+def check_finite(loss: float, step: int) -> None:
+    """Stop a run that cannot be saved, and say why."""
+    if not math.isfinite(loss):
+        raise SystemExit(f"step {step}: the loss is {loss}, not finite; start again with a lower --learning-rate")
+
+
+# Evaluation, pictures, files
+
+
+@torch.inference_mode()
+def evaluate(loss_of: VideoLoss, held_out: PackedBatches, accelerator: Accelerator) -> dict[str, float]:
+    """Bits a video token over the same held-out conversations every time: of all, and of each action's turns."""
+    vocabulary = held_out.vocabulary
+    losses: dict[str, list[torch.Tensor]] = defaultdict(list)
+    for batch in islice(held_out.epoch(0), VALIDATION_BATCHES):
+        with accelerator.autocast():
+            loss_N = loss_of(batch["ids_BL"].to(accelerator.device), batch["labels_BL"].to(accelerator.device)).cpu()
+        action_N = _actions(batch["ids_BL"], vocabulary)[:, 1:][batch["labels_BL"][:, 1:] != IGNORED]
+        losses["all"].append(loss_N)
+        for action in sequence.ACTIONS:
+            losses[action].append(loss_N[action_N == vocabulary.action(action)])
+    joined = {name: torch.cat(parts) for name, parts in losses.items()}
+    return {name: float(loss_N.mean()) / math.log(2) for name, loss_N in joined.items() if len(loss_N)}
+
+
+def _actions(ids_BL: torch.Tensor, vocabulary: Vocabulary) -> torch.Tensor:
+    """At each place the last action token so far."""
+    is_action_BL = torch.isin(ids_BL, torch.tensor([vocabulary.action(action) for action in sequence.ACTIONS]))
+    last_BL = torch.where(is_action_BL, torch.arange(ids_BL.shape[1]), 0).cummax(dim=1).values
+    return ids_BL.gather(1, last_BL)
+
+
+def sample_sheet(gpt: Qwen3ForCausalLM, video_tokenizer, held_out: PackedBatches, path: Path, seed: int) -> None:
+    """Held-out prompts, new videos and edits in turn: the source's last frame if any, then first, middle and last frame made."""
+    engine = Engine(copy.deepcopy(gpt), held_out.vocabulary, torch.bfloat16)
+    rows = []
+    for caption, before, ids_L, grid in islice(_sample_prompts(held_out), SAMPLES):
+        frames = list(engine.generate([ids_L], grid, Sampling(), [seed]))
+        made_THWC = _decode(video_tokenizer, torch.stack(frames, 1))
+        shown = [made_THWC[i] for i in (0, len(made_THWC) // 2, -1)]
+        if before:
+            shown.insert(0, _decode(video_tokenizer, torch.from_numpy(before[-1].codes_thw)[None])[-1])
+        rows.append((caption, shown))
+    contact_sheet(rows, path)
+
+
+def _sample_prompts(held_out: PackedBatches) -> Iterator[tuple[str, list[Turn], Any, sequence.Grid]]:
+    # The first turns of conversations, and every second one with the edit that follows; all cut to a short length.
+    encode = held_out.text_tokenizer.encode
+    for index, path in enumerate(held_out.paths):
+        edited = index % 2 == 1 and len(path) > 1 and path[1].action == "edit"
+        turns = [
+            Turn(tuple(encode(clip.texts[0])), clip.action, clip.codes_thw[:SAMPLE_LENGTH])
+            for clip in path[: 1 + edited]
+        ]
+        *before, last = turns
+        ids_L = sequence.prompt(before, last.text_ids, last.action, last.grid, held_out.vocabulary)
+        yield path[len(before)].texts[0], before, ids_L, last.grid
+
+
+def _decode(video_tokenizer, codes_Bthw: torch.Tensor):
+    from tokenizer.video import clip_to_frames
+
+    with torch.inference_mode():
+        return clip_to_frames(video_tokenizer.decode(codes_Bthw.cpu())[0])
+
+
+def log(out: Path, accelerator: Accelerator, clock: Clock, numbers: dict[str, Any]) -> None:
+    if accelerator.is_main_process:
+        line = json.dumps({"step": clock.step, "minutes": round(clock.minutes, 2), **_rounded(numbers)})
+        print(line, flush=True)
+        with (out / "log.jsonl").open("a") as file:
+            file.write(line + "\n")
+
+
+def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
+    return {name: _rounded(value) if isinstance(value, dict) else round(value, 4) for name, value in numbers.items()}
+
+
+def draw_curves(out: Path) -> None:
+    """out/loss.png from out/log.jsonl. A resumed run logs some steps again: the later line counts."""
+    series: dict[str, dict[float, float]] = defaultdict(dict)
+    for line in (out / "log.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        if "bits" in entry:
+            series["training"][entry["step"]] = entry["bits"]
+        for name, bits in entry.get("validation", {}).items():
+            series[f"held out: {name}"][entry["step"]] = bits
+    curves(
+        {name: sorted(line.items()) for name, line in series.items()}, out / "loss.png", "bits a video token, by step"
+    )
+
+
+def newest_checkpoint(out: Path) -> Path | None:
+    return max(out.glob("checkpoint-[0-9]*"), default=None)
+
+
+def save(out: Path, accelerator: Accelerator, gpt: Qwen3ForCausalLM, clock: Clock) -> None:
+    """The GPT, and the loop's state. A name is given to what is whole, so a cut leaves the state before it in place."""
+    older, part = newest_checkpoint(out), out / "checkpoint.part"
+    if accelerator.is_main_process:
+        shutil.rmtree(part, ignore_errors=True)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(part))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        new = out / f"checkpoint-{clock.step:08d}"
+        shutil.rmtree(new, ignore_errors=True)
+        part.rename(new)
+        if older and older != new:
+            shutil.rmtree(older)
+        gpt.save_pretrained(out / "gpt")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        sys.exit(2)
