@@ -42,11 +42,14 @@ def _serve(folder: Path, model: str | None, host: str, port: int | None, open_br
         return VideoGenerator.from_pretrained(model)
 
     page = Page(load_model, folder / "videos")
-    page.blocks.launch(
-        server_name=host, server_port=port, inbrowser=open_browser, prevent_thread_lock=True, **LAUNCH_OPTIONS
-    )
+    options = {**LAUNCH_OPTIONS, "server_name": host, "server_port": port, "inbrowser": open_browser}
     try:
+        _, url, _ = page.blocks.launch(prevent_thread_lock=True, quiet=True, **options)
+    except OSError as error:
+        raise ValueError(f"cannot listen on {host}, port {port or 'from 7860 on'}: choose another --port") from error
+    try:
+        print(f"The page is at {url} (Ctrl-C ends it); the model is loading.", file=sys.stderr)
         page.model.result()  # a model that cannot be loaded ends the command with its reason
         page.blocks.block_thread()
     finally:
-        page.blocks.close()
+        page.blocks.close(verbose=False)

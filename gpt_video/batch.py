@@ -247,7 +247,7 @@ class Batch:
         entry = {"id": line.id, "status": status, "line": line.where, **values}
         file = os.open(self.out / MANIFEST, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(file, (json.dumps(entry, ensure_ascii=False) + "\n").encode())
+            os.write(file, (json.dumps(entry, ensure_ascii=False) + "\n").encode(errors="replace"))
         finally:
             os.close(file)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 DEFAULT_FOLDER = Path(__file__).parent / "weights"
 SETTINGS_FILE, SUMS_FILE = "generation_config.json", "SHA256SUMS"
+PARTS = ("tokenizer_hash", "text_size", "codebook_size", "vocabulary_size")
 REQUIRED = ("tokenizer/config.json", "gpt/config.json", SETTINGS_FILE)
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -110,7 +111,8 @@ def save_bundle(
             (new / "pictures").mkdir(exist_ok=True)
             shutil.copyfile(picture, new / "pictures" / picture.name)
         write_sums(new)
-        new.chmod(0o755)  # the temporary folder's own mode is private
+        for path in (new, *new.rglob("*")):  # temporary folders and some of the writers are private to one user
+            path.chmod(0o755 if path.is_dir() else 0o644)
         if folder.exists():
             os.replace(folder, Path(temporary) / "replaced")
         os.replace(new, folder)
@@ -243,8 +245,15 @@ def read_settings_record(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads((folder / SETTINGS_FILE).read_text("utf-8"))
         version = record["format_version"]
+        missing = (
+            [name for name in (*BundleSettings.__dataclass_fields__, *PARTS) if name not in record]
+            if version == FORMAT_VERSION
+            else []
+        )
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise BundleError(f"{folder / SETTINGS_FILE} is not a gpt-video settings file: {error}") from error
+    if missing:
+        raise BundleError(f"{folder / SETTINGS_FILE} does not say {', '.join(missing)}: export the model again")
     if version != FORMAT_VERSION:
         raise BundleError(
             f"{folder} has model format {version}, this program reads format {FORMAT_VERSION}: "
@@ -254,14 +263,18 @@ def read_settings_record(folder: Path) -> dict[str, Any]:
 
 
 def _settings(record: Mapping[str, Any]) -> BundleSettings:
-    known = {name: record[name] for name in BundleSettings.__dataclass_fields__ if name in record}
+    known = {name: record[name] for name in BundleSettings.__dataclass_fields__}
     known["shapes"] = tuple((int(h), int(w)) for h, w in known["shapes"])
     known |= {name: tuple(known[name]) for name in ("latent_frames", "continue_frames")}
     return BundleSettings(**known)
 
 
 def _check_parts(folder: Path, record: Mapping[str, Any], vocabulary: Vocabulary, gpt: Qwen3ForCausalLM) -> None:
-    rows, size = gpt.config.vocab_size, vocabulary.size
+    rows, size, longest = gpt.config.vocab_size, vocabulary.size, gpt.config.max_position_embeddings
+    if record["window"] > longest:
+        raise BundleError(
+            f"{folder / SETTINGS_FILE} has a window of {record['window']}, the GPT one of {longest}: export it again"
+        )
     recorded = (record["text_size"], record["codebook_size"], record["vocabulary_size"])
     if rows != size or recorded != (vocabulary.text_size, vocabulary.codebook_size, size):
         raise BundleError(

@@ -290,7 +290,7 @@ def _needs(extra: str) -> Iterator[None]:
     except RuntimeError as error:
         if type(error).__name__ != "RendererUnavailable":
             raise
-        raise ValueError(f"{error}: pip install 'gpt-video[{extra}]'") from error
+        raise ValueError(str(error)) from error
 
 
 @contextmanager

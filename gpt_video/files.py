@@ -106,7 +106,7 @@ def write_text(path: Path, text: str) -> None:
     """Writes a text file under a temporary name in the same folder, then renames it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="replace")  # a prompt may hold what is no Unicode
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

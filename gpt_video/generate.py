@@ -160,8 +160,9 @@ class VideoGenerator:
         first_THWC, _ = video_files.read_video(path, max_frames=1)
         height, width = first_THWC.shape[1:3]
         shape = video_files.nearest_shape(height, width, self.settings.shapes)
-        frames_THWC, _ = video_files.read_video(path, fps=self.settings.fps, size=shape)
         lengths = [self.tokenizer.clip_shape(t, 1, 1)[0] for t in self.settings.latent_frames]
+        enough = lengths[-1] if action == "edit" else None
+        frames_THWC, _ = video_files.read_video(path, fps=self.settings.fps, size=shape, max_frames=enough)
         n = max(length for length in lengths if length <= len(frames_THWC))
         frames_THWC = frames_THWC[:n] if action == "edit" else frames_THWC[-n:]
         return PastTurn(prompt, "new", self._encode(frames_THWC))
@@ -185,6 +186,7 @@ class VideoGenerator:
         t = self._latent_length(request)
         _, h, w = self.tokenizer.grid(1, *shape)
         before_thw = film_codes(request.context) if request.action == "continue" else np.zeros((0, h, w), np.int64)
+        self._check_rolling(request, t, len(before_thw))
         image_thw = self._image_codes(request, shape) if request.image is not None else np.zeros((0, h, w), np.int64)
         if len(image_thw) >= t:
             raise ValueError("a still of an image is that image: ask for a longer video")
@@ -232,6 +234,16 @@ class VideoGenerator:
             source = len(film_codes(request.context))
             return max(t for t in lengths.trained if t <= max(source, lengths.trained[0]))
         return lengths.trained[-1]
+
+    def _check_rolling(self, request: GenerateRequest, t: int, n_before: int) -> None:
+        """A model of very short clips makes too few latent frames in its first window to go on from."""
+        lengths = self.lengths(request.action)
+        longest = lengths.trained[-1]
+        if t > longest and n_before + longest < 1 + sequence.ROLLED_TAIL:
+            most = lengths.seconds(longest)
+            raise ValueError(
+                f"seconds is {request.seconds:g}, more than this model can make: at most {most:g} are possible"
+            )
 
     def _turns(self, request: GenerateRequest, t: int) -> tuple[sequence.Turn, ...]:
         """The context as the GPT was trained to read it.

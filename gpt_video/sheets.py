@@ -63,6 +63,7 @@ def curves(
         colour = COLOURS[index % len(COLOURS)]
         if line:
             draw.line([place(point) for point in line], fill=colour, width=2)
+            draw.circle(place(line[-1]), 3, fill=colour)
             draw.text((size[0] - 3 * MARGIN, 8 + LINE * index), f"{name} {line[-1][1]:.3f}", fill=colour)
     _save(page, path)
 

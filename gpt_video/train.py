@@ -45,6 +45,7 @@ from gpt_video.text import TextTokenizer
 
 SHORT_LENGTHS = (1, 3)  # latent frames in the first part of a run
 WARM_UP_STEPS = 50
+TABLE_RATE = 3  # the embedding table learns faster than the matrices
 LOG_EVERY = 20
 VALIDATION_BATCHES = 24
 SAMPLES, SAMPLE_LENGTH = 12, 5  # videos on a sample sheet, latent frames of each
@@ -110,7 +111,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> dict[str, float]:
-    """Train; returns the last validation in bits a video token (or the last training loss, without --validation)."""
+    """Train; returns the last validation in bits a video token (or the last training numbers, without --validation)."""
     args = parse(argv)
     # ---- setup
     out = Path(args.out)
@@ -125,7 +126,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     held_out = validation_stream(args, vocabulary, text_tokenizer)
     # ---- model and optimizers
     video_tokenizer = load_video_tokenizer(args, vocabulary)
-    gpt = load_gpt(args.init, vocabulary) if args.init else new_gpt(args, vocabulary, video_tokenizer)
+    gpt = load_gpt(args, vocabulary) if args.init else new_gpt(args, vocabulary, video_tokenizer)
     gpt.train()
     loss_of = VideoLoss(gpt, vocabulary)
     optimizers = make_optimizers(gpt, args.learning_rate)
@@ -147,16 +148,16 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         set_learning_rate(optimizers, clock.step, clock.progress(args))
         loss = train_step(loss_of, optimizers, accelerator, batch)
         clock.step += 1
-        seconds = time.monotonic() - start
+        seconds = mean_over_processes(time.monotonic() - start, accelerator)
         clock.minutes += seconds / 60
         check_finite(loss, clock.step)
         # -- log
         recent.append((loss, batch["ids_BL"].numel() * accelerator.num_processes, seconds))
         if clock.step % LOG_EVERY == 0 or clock.progress(args) >= 1:
             losses, tokens, times = zip(*recent, strict=True)
-            result = result or {"loss": sum(losses) / len(losses)}
             numbers = {"bits": sum(losses) / len(losses), "tokens_per_second": sum(tokens) / sum(times)}
-            log(out, accelerator, clock, {**numbers, "length": batch["ids_BL"].shape[1]})
+            log(out, accelerator, clock, numbers)
+            result = result if held_out else numbers
             recent.clear()
         # -- evaluate, save, sample
         if clock.step % args.evaluate_every == 0 or clock.progress(args) >= 1:
@@ -227,17 +228,15 @@ def new_gpt(args: argparse.Namespace, vocabulary: Vocabulary, video_tokenizer) -
     return gpt
 
 
-def load_gpt(folder: str, vocabulary: Vocabulary) -> Qwen3ForCausalLM:
-    if not (Path(folder) / "config.json").is_file():
-        raise ValueError(
-            f"no GPT in {folder}: give a folder with config.json and model.safetensors, such as a bundle's gpt/"
-        )
-    gpt = Qwen3ForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+def load_gpt(args: argparse.Namespace, vocabulary: Vocabulary) -> Qwen3ForCausalLM:
+    """The GPT of --init in float32, its window as asked for (rotary positions need no table)."""
+    if not (Path(args.init) / "config.json").is_file():
+        raise ValueError(f"no GPT in {args.init}: give a folder with config.json and weights, such as a bundle's gpt/")
+    gpt = Qwen3ForCausalLM.from_pretrained(args.init, dtype=torch.float32, local_files_only=True)
     if gpt.config.vocab_size != vocabulary.size:
         sizes = f"{gpt.config.vocab_size} tokens and the vocabulary {vocabulary.size}"
-        raise ValueError(
-            f"the GPT in {folder} has {sizes}: give the text and video tokenizers that it was trained with"
-        )
+        raise ValueError(f"the GPT in {args.init} has {sizes}: give the text and video tokenizers it was trained with")
+    gpt.config.max_position_embeddings = args.window
     return gpt
 
 
@@ -245,11 +244,11 @@ def load_gpt(folder: str, vocabulary: Vocabulary) -> Qwen3ForCausalLM:
 
 
 def make_optimizers(gpt: Qwen3ForCausalLM, learning_rate: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks, AdamW for the embedding table and the norms, at one learning rate."""
+    """Muon for the matrices inside the blocks; AdamW for the embedding table and the norms, at TABLE_RATE the rate."""
     matrices = [p for name, p in gpt.named_parameters() if p.ndim == 2 and "embed_tokens" not in name]
     rest = [p for name, p in gpt.named_parameters() if p.ndim != 2 or "embed_tokens" in name]
     muon = torch.optim.Muon(matrices, learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
-    adamw = torch.optim.AdamW(rest, learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    adamw = torch.optim.AdamW(rest, TABLE_RATE * learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     optimizers: list[torch.optim.Optimizer] = [muon, adamw]
     for optimizer in optimizers:
         for group in optimizer.param_groups:
@@ -276,6 +275,11 @@ def train_step(loss_of: nn.Module, optimizers: list, accelerator: Accelerator, b
         optimizer.step()
         optimizer.zero_grad()
     return float(loss.detach()) / math.log(2)
+
+
+def mean_over_processes(seconds: float, accelerator: Accelerator) -> float:
+    # Processes that disagreed on the time would leave the loop at different steps, and wait for each other for ever.
+    return float(accelerator.reduce(torch.tensor(seconds, device=accelerator.device), "mean"))
 
 
 def check_finite(loss: float, step: int) -> None:

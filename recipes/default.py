@@ -45,8 +45,8 @@ BUDGETS = {
         clips=16,
         stills=8,
         conversations=6,
-        held_out=4,
-        tokenizer="--preset tiny --steps 60 --stills 0.5 --latent-frames 8 --frames 5 --evaluate-every 60 --validation-clips 4",
+        held_out=2,
+        tokenizer="--preset tiny --steps 60 --stills 0.5 --latent-frames 8 --frames 5 --evaluate-every 60 --validation-clips 2",
         gpt="--preset tiny --steps 40 --tokens-per-batch 1024 --evaluate-every 40",
         samples=2,
     ),
@@ -135,16 +135,9 @@ def stage(out: Path, name: str, run: Callable[[], Any]) -> None:
 def render_diorama(budget: Budget, folder: Path, workers: int) -> None:
     from gpt_video.diorama.make import render_dataset
 
-    counts = {"clips": budget.clips, "stills": budget.stills, "conversations": budget.conversations}
-    render_dataset(folder / "train", **counts, workers=workers, seed=0)
-    render_dataset(
-        folder / "held_out",
-        clips=budget.held_out,
-        conversations=budget.held_out,
-        workers=workers,
-        seed=1,
-        held_out=True,
-    )
+    render_dataset(folder / "train", budget.clips, budget.conversations, budget.stills, workers=workers, seed=0)
+    count = budget.held_out
+    render_dataset(folder / "held_out", count, count, workers=workers, seed=1, held_out=True)
 
 
 def split_own_clips(data: Path, folder: Path) -> dict[str, int]:

@@ -107,6 +107,27 @@ def test_another_format_version_is_refused(copy, version, advice):
         load(copy)
 
 
+def test_a_window_longer_than_the_gpt_can_see_is_refused(copy):
+    settings = json.loads((copy / "generation_config.json").read_text())
+    (copy / "generation_config.json").write_text(json.dumps(settings | {"window": 10_000}))
+    write_sums(copy)
+    with pytest.raises(BundleError, match="window of 10000, the GPT one of 600"):
+        load(copy)
+
+
+def test_settings_that_lack_something_name_it(copy):
+    settings = json.loads((copy / "generation_config.json").read_text())
+    del settings["shapes"]
+    (copy / "generation_config.json").write_text(json.dumps(settings))
+    write_sums(copy)
+    with pytest.raises(BundleError, match="does not say shapes"):
+        load(copy)
+
+
+def test_every_user_of_a_machine_can_read_a_bundle(tiny_bundle):
+    assert {path.stat().st_mode & 0o777 for path in tiny_bundle.rglob("*")} == {0o755, 0o644}
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
 def test_unreadable_settings_are_refused(copy, text):
     (copy / "generation_config.json").write_text(text)

@@ -10,6 +10,7 @@ import io
 import json
 import re
 import shutil
+import socket
 import string
 import time
 from collections.abc import Iterator
@@ -268,6 +269,31 @@ def test_a_model_that_cannot_load_says_why(tmp_path: Path) -> None:
         list(views)
 
 
+def test_the_command_says_in_a_sentence_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from chat_app.command import chat
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with pytest.raises(ValueError, match="no model at"):
+        chat(model=str(tmp_path / "absent"), host="localhost")
+    assert "The page is at http://" in capsys.readouterr().err
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ValueError, match="choose another --port"):
+        chat(model=str(tmp_path / "absent"), port=taken.getsockname()[1])
+
+
+def test_listening_to_everybody_is_warned_about(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    from chat_app import command
+
+    served: list[tuple] = []
+    monkeypatch.setattr(command, "_serve", lambda *args: served.append(args))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    command.chat(host="0.0.0.0")
+    assert "no passwords" in capsys.readouterr().err and served[0][2] == "0.0.0.0"
+    command.chat()
+    assert capsys.readouterr().err == "" and served[1][2] == "127.0.0.1"
+
+
 # ------------------------------------------------------------------------------------------------ as a person
 
 
@@ -276,8 +302,9 @@ def browser():
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
         pytest.skip("needs Chromium")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # a busy machine is no reason to fail
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
@@ -298,7 +325,7 @@ def test_a_person_makes_a_video_and_edits_it(page_url: str, browser) -> None:
     expect(page.locator("#gv-stage img")).to_be_visible()
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     expect(page.locator("#gv-status")).to_contain_text(re.compile(r"Frame \d+ of 33, \d+ s left"))
-    expect(page.locator("#gv-video video")).to_be_visible(timeout=15_000)
+    expect(page.locator("#gv-video video")).to_be_visible()
     page.wait_for_function("document.querySelector('#gv-video video').currentTime > 0")  # it plays by itself
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the video").click()
@@ -308,7 +335,7 @@ def test_a_person_makes_a_video_and_edits_it(page_url: str, browser) -> None:
     page.get_by_label("What happens in the video").fill("make it blue")
     page.get_by_role("button", name="Generate").click()
     expect(page.locator("#gv-stage img")).to_be_visible()
-    expect(page.locator("#gv-video video")).to_be_visible(timeout=15_000)
+    expect(page.locator("#gv-video video")).to_be_visible()
     assert all(url.startswith((page_url, "data:", "blob:")) for url in asked), "the page asks other hosts for something"
     page.close()
 

@@ -302,6 +302,14 @@ def test_a_request_that_this_model_cannot_do_is_an_error_before_anything_is_made
         tiny_generator.stream(replace(RED, **change))  # not even one item is asked for
 
 
+def test_a_model_of_very_short_clips_says_that_it_cannot_roll(tiny_bundle):
+    bundle = load_bundle(tiny_bundle, dtype=torch.float32, device="cpu")
+    short = VideoGenerator(replace(bundle, settings=replace(bundle.settings, latent_frames=(1, 3))))
+    assert short.plan(replace(RED, seconds=1)).t == 3
+    with pytest.raises(ValueError, match="seconds is 2, more than this model can make: at most 1 are possible"):
+        short.plan(replace(RED, seconds=2))
+
+
 def test_a_context_that_does_not_fit_is_an_error(tiny_generator, red):
     with pytest.raises(ValueError, match="size 'wide' is not that of the video to edit: 32x32"):
         tiny_generator.plan(GenerateRequest("make it blue", size="wide", action="edit", context=red.turns))

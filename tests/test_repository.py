@@ -49,7 +49,9 @@ def test_source_files_open_with_a_docstring_and_stay_readable(files: list[Path])
         if path.suffix == ".py":
             text = path.read_text("utf-8")
             assert text.startswith('"""'), f"{path.relative_to(ROOT)} does not say what it is"
-            assert text.count("\n") <= 500, f"{path.relative_to(ROOT)} is too long to read"
+            assert text.count("\n") <= 450 or path.is_relative_to(ROOT / "tests"), (
+                f"{path.relative_to(ROOT)} is too long to read"
+            )
 
 
 def readme_tree() -> dict[str, str]:

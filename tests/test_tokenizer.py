@@ -39,7 +39,7 @@ def test_every_preset_encodes_and_decodes_to_the_shape_it_promises(name):
     codes = model.encode(clip)
     assert codes.shape[1:] == model.grid(frames, 32, 64)
     assert model.clip_shape(*codes.shape[1:]) == (frames, 32, 64)
-    assert 0 <= codes.min() and codes.max() < model.codebook_size
+    assert codes.min() >= 0 and codes.max() < model.codebook_size
     assert model.decode(codes).shape == clip.shape
 
 

@@ -247,7 +247,8 @@ def test_no_mujoco(tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("gpt_video.diorama")]:
         monkeypatch.delitem(sys.modules, name)
     result = run("data", "render", "--clips", 1, "--out", "d")
-    refused(result, "pip install 'gpt-video[world]'")
+    refused(result, "needs MuJoCo", "world")
+    assert not list(tmp_path.rglob("*.mp4*"))
 
 
 def test_broken_line_in_a_batch_file(tiny_bundle, tmp_path, monkeypatch):

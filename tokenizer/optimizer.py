@@ -18,7 +18,9 @@ class ConvolutionMuon(torch.optim.Muon):
         self.weights = weights
         self.matrices = [nn.Parameter(_matrix(weight.data)) for weight in weights]
         pairs = zip(self.weights, self.matrices, strict=True)
-        assert all(weight.data_ptr() == matrix.data_ptr() for weight, matrix in pairs), "a matrix is a copy: not trained"
+        assert all(weight.data_ptr() == matrix.data_ptr() for weight, matrix in pairs), (
+            "a matrix is a copy: not trained"
+        )
         super().__init__(self.matrices, lr=lr, weight_decay=0.01)
 
     @torch.no_grad()

@@ -226,7 +226,8 @@ def save(out: Path, accelerator: Accelerator, model: VideoTokenizer) -> None:
     if accelerator.is_main_process:
         shutil.rmtree(out / "checkpoint", ignore_errors=True)
         (out / "checkpoint.part").rename(out / "checkpoint")
-        accelerator.unwrap_model(model).save_pretrained(out / "model")
+        # Rounded as the bundle stores it, so that codes made from now on are of the very tokenizer that will decode them.
+        accelerator.unwrap_model(model).save_pretrained(out / "model", dtype=torch.float16)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 """What each kind looks like: a function per kind that returns its parts, standing on z = 0, about one unit high.
 
-Leaves: `BUILDERS[kind]()`, `REST_YAW`, and how a kind goes about (`ROLLS`, `BODY`). A new kind is a function and a line in
+Leaves: `parts_of(kind)`, `REST_YAW`, and how a kind goes about (`ROLLS`, `TOYS`). A new kind is a function and a line in
 each table. Tones: "main" is the named colour, "shade" and "accent" go with it, anything else is in `FIXED`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
-from gpt_video.diorama.shapes import Joint, Part, RGB, between, extent, mirrored, part, turn
+from gpt_video.diorama.shapes import RGB, Joint, Part, between, extent, mirrored, part, turn
 
 FIXED: dict[str, RGB] = {
     "ink": (0.05, 0.05, 0.07),
@@ -83,8 +84,12 @@ def car() -> list[Part]:
     wheels = []
     for x in (-0.32, 0.32):
         spin = Joint((x, 0.25, 0.17), roll=True)
-        rim = [part("box", (0.12, 0.072, 0.028), (x, 0.25, 0.17), "metal", turn=turn(pitch=a), joint=spin) for a in (0, 90)]
-        wheels += mirrored(part("cylinder", (0.17, 0.17, 0.065), (x, 0.25, 0.17), "tyre", turn=turn(roll=90), joint=spin), *rim)
+        rim = [
+            part("box", (0.12, 0.072, 0.028), (x, 0.25, 0.17), "metal", turn=turn(pitch=a), joint=spin) for a in (0, 90)
+        ]
+        wheels += mirrored(
+            part("cylinder", (0.17, 0.17, 0.065), (x, 0.25, 0.17), "tyre", turn=turn(roll=90), joint=spin), *rim
+        )
     return [body, *nose, cabin, roof, *glass, *lamps, *tails, *wheels]
 
 
@@ -123,14 +128,19 @@ def mammoth() -> list[Part]:
     sway = Joint((0.52, 0, 0.68), (0, 1, 0), 0.18)
     points = [(0.50, 0, 0.70), (0.63, 0, 0.50), (0.66, 0, 0.28), (0.76, 0, 0.13), (0.87, 0, 0.17)]
     radii = (0.105, 0.085, 0.07, 0.06)
-    trunk = [between("capsule", a, b, r, joint=sway) for a, b, r in zip(points, points[1:], radii, strict=False)]
+    trunk = [between("capsule", a, b, r, joint=sway) for (a, b), r in zip(pairwise(points), radii, strict=True)]
     tusk = [(0.46, 0.17, 0.60), (0.66, 0.22, 0.42), (0.86, 0.20, 0.44), (0.97, 0.15, 0.62)]
-    tusks = mirrored(*[between("capsule", a, b, 0.045, "ivory") for a, b in zip(tusk, tusk[1:], strict=False)])
+    tusks = mirrored(*[between("capsule", a, b, 0.045, "ivory") for a, b in pairwise(tusk)])
     ears = mirrored(part("ellipsoid", (0.12, 0.04, 0.17), (0.24, 0.25, 0.76), "shade", turn=turn(yaw=35)))
     fringe = mirrored(
-        *[part("cone", (0.10, 0.07, 0.13), (x, 0.25, 0.34), "shade", turn=turn(roll=180)) for x in (-0.36, -0.18, 0.0, 0.16)]
+        *[
+            part("cone", (0.10, 0.07, 0.13), (x, 0.25, 0.34), "shade", turn=turn(roll=180))
+            for x in (-0.36, -0.18, 0.0, 0.16)
+        ]
     )
-    tail = between("capsule", (-0.53, 0, 0.62), (-0.60, 0, 0.36), 0.035, "shade", joint=Joint((-0.53, 0, 0.62), (1, 0, 0)))
+    tail = between(
+        "capsule", (-0.53, 0, 0.62), (-0.60, 0, 0.36), 0.035, "shade", joint=Joint((-0.53, 0, 0.62), (1, 0, 0))
+    )
     legs = []
     for x, offset in ((-0.34, 0.0), (0.16, np.pi)):
         hip = Joint((x, 0.17, 0.40), amplitude=0.45, offset=offset)
@@ -152,7 +162,9 @@ def robot() -> list[Part]:
     )
     mouth = part("box", (0.01, 0.11, 0.022), (0.17, 0, 0.80), "ink")
     panel = part("box", (0.01, 0.15, 0.12), (0.19, 0, 0.52), "metal")
-    dials = [part("ellipsoid", 0.032, (0.20, y, 0.55), c) for y, c in ((-0.07, (0.9, 0.1, 0.1)), (0.07, (0.1, 0.7, 0.9)))]
+    dials = [
+        part("ellipsoid", 0.032, (0.20, y, 0.55), c) for y, c in ((-0.07, (0.9, 0.1, 0.1)), (0.07, (0.1, 0.7, 0.9)))
+    ]
     bolts = mirrored(between("cylinder", (0, 0.21, 0.89), (0, 0.26, 0.89), 0.05, "metal"))
     shoulder, hip = Joint((0, 0.32, 0.64), amplitude=0.6), Joint((0, 0.13, 0.30), amplitude=0.55, offset=np.pi)
     arms = mirrored(
@@ -207,11 +219,22 @@ def woman() -> list[Part]:
 def tree() -> list[Part]:
     trunk = between("cylinder", (0, 0, 0), (0, 0, 0.52), 0.085, "wood")
     branch = between("cylinder", (0, 0, 0.34), (0.02, 0.18, 0.52), 0.04, "wood")
-    crowns = (((0, 0, 0.82), 0.27), ((0.16, 0.12, 0.62), 0.22), ((-0.15, 0.14, 0.64), 0.21), ((0.02, -0.20, 0.63), 0.22))
+    crowns = (
+        ((0, 0, 0.82), 0.27),
+        ((0.16, 0.12, 0.62), 0.22),
+        ((-0.15, 0.14, 0.64), 0.21),
+        ((0.02, -0.20, 0.63), 0.22),
+    )
     leaves = [part("ellipsoid", (r, r, 0.9 * r), pos) for pos, r in crowns]
     spots = [
         part("ellipsoid", 0.05, pos, "shade")
-        for pos in ((0.30, 0.20, 0.74), (-0.30, 0.20, 0.72), (0.12, -0.37, 0.72), (0.21, -0.08, 0.90), (-0.2, -0.1, 0.92))
+        for pos in (
+            (0.30, 0.20, 0.74),
+            (-0.30, 0.20, 0.72),
+            (0.12, -0.37, 0.72),
+            (0.21, -0.08, 0.90),
+            (-0.2, -0.1, 0.92),
+        )
     ]
     return [trunk, branch, *leaves, *spots]
 
@@ -228,11 +251,11 @@ BUILDERS: dict[str, Callable[[], list[Part]]] = {
 REST_YAW = {"ball": 20, "cube": 32, "cylinder": 20, "cone": 20, "car": 58, "boat": 68, "dog": 55, "mammoth": 55}
 REST_YAW |= {"robot": 24, "snowman": 24, "woman": 20, "tree": 20}
 ROLLS = frozenset({"ball", "cylinder"})
-# Half length, half width and height of the body that collides, for a thing one unit high.
+# What gives way when something runs into it.
 TOYS = frozenset({"ball", "cube", "cylinder", "cone"})
 
 
-@lru_cache(maxsize=None)
+@cache
 def parts_of(kind: str) -> tuple[Part, ...]:
     """The parts of the kind, one unit high exactly, standing on z = 0 around the z axis."""
     raw = BUILDERS[kind]()
@@ -246,5 +269,6 @@ def _scaled(p: Part, scale: float, lift: float) -> Part:
     if joint is not None:
         x, y, z = joint.pivot
         joint = Joint((x * scale, y * scale, (z + lift) * scale), joint.axis, joint.amplitude, joint.offset, joint.roll)
-    size = tuple(s * scale for s in p.size)
-    return Part(p.shape, size, (p.pos + (0, 0, lift)) * scale, p.mat, p.tone, joint, p.emission)
+    x, y, z = p.size
+    size = (x * scale, y * scale, z * scale)
+    return Part(p.shape, size, (p.pos + np.array((0, 0, lift))) * scale, p.mat, p.tone, joint, p.emission)

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -58,7 +59,7 @@ class RenderedTurn:
 
 def rendered_turns(index: int, choices: Choices, family: str = "conversation") -> Iterator[RenderedTurn]:
     """The turns of one conversation (or single clip, or still), rendered one by one, without any file."""
-    name = f"{family[0]}{index:06d}"
+    name = _name(family, index)
     rng = Random(f"{choices.seed} {family} {index}")
     height, width = _weighted(rng, choices.shapes or SHAPES)
     frames = 1 if family == "still" else _weighted(rng, choices.frames or FRAMES)
@@ -129,11 +130,17 @@ def _claim(folder: Path, choices: Choices) -> None:
     if not note.exists():
         _write_text(note, json.dumps(record))
     elif json.loads(note.read_text("utf-8")) != json.loads(json.dumps(record)):
-        raise ValueError(f"{folder} was rendered with {note.read_text('utf-8')}: use the same settings, or another folder")
+        raise ValueError(
+            f"{folder} was rendered with {note.read_text('utf-8')}: use the same settings, or another folder"
+        )
+
+
+def _name(family: str, index: int) -> str:
+    return f"{family}-{index:06d}"
 
 
 def _part(folder: Path, family: str, index: int) -> Path:
-    return folder / "parts" / f"{family[0]}{index:06d}.jsonl"
+    return folder / "parts" / f"{_name(family, index)}.jsonl"
 
 
 def _is_complete(folder: Path, part: Path) -> bool:
@@ -149,8 +156,11 @@ def _in_processes(jobs: list[tuple], workers: int) -> Iterable[str]:
     if workers <= 1 or len(jobs) <= 1:
         yield from map(_render_conversation, jobs)
         return
-    # Not forked: a GL context or a thread pool that the parent holds does not survive it.
-    context = multiprocessing.get_context("spawn")
+    # Not forked from here: a GL context or a thread pool that this process holds does not survive it.
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":  # imports once, for all workers
+        context.set_forkserver_preload(["gpt_video.diorama.make", "tokenizer.video"])
     with context.Pool(min(workers, len(jobs)), initializer=_start_worker) as pool:
         yield from pool.imap_unordered(_render_conversation, jobs, chunksize=1)
 
@@ -171,7 +181,7 @@ def _render_conversation(job: tuple[str, Choices, str, int]) -> str:
         _write_masks(folder / row["mask"], one.clip.masks_THW)
         lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     _write_text(_part(folder, family, index), "".join(lines))
-    return lines[0]
+    return _name(family, index)
 
 
 def _row(one: RenderedTurn) -> dict[str, Any]:
@@ -193,16 +203,24 @@ def _row(one: RenderedTurn) -> dict[str, Any]:
 
 
 def _write_masks(path: Path, masks_THW: np.ndarray) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with draft.open("wb") as file:
+    with _draft(path) as draft, draft.open("wb") as file:
         np.savez_compressed(file, masks=masks_THW)
-    os.replace(draft, path)
 
 
 def _write_text(path: Path, text: str) -> None:
+    with _draft(path) as draft:
+        draft.write_text(text, "utf-8")
+
+
+@contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """A name to write under; it becomes `path` when all went well, and nothing is left otherwise."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    draft.write_text(text, "utf-8")
-    os.replace(draft, path)
+    try:
+        yield draft
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _weighted(rng: Random, weights: Mapping[Any, int]) -> Any:

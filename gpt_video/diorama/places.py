@@ -29,7 +29,7 @@ class Light:
 
 LIGHTS = {
     "day": Light((0.36, 0.64, 0.95), (0.80, 0.92, 1.00), (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
-    "sunset": Light((0.52, 0.25, 0.52), (1.00, 0.62, 0.24), (1.00, 0.77, 0.68), (1.0, 0.95, 0.90)),
+    "sunset": Light((0.52, 0.25, 0.52), (1.00, 0.62, 0.24), (1.00, 0.80, 0.72), (1.0, 0.95, 0.90)),
     "night": Light((0.02, 0.04, 0.14), (0.10, 0.15, 0.36), (0.47, 0.52, 0.66), (0.90, 0.93, 1.00)),
 }
 
@@ -59,10 +59,14 @@ def _spread(rng: np.random.Generator, n: int, reach: float, near: float, far: fl
 
 
 def meadow(rng: np.random.Generator) -> list[Part]:
-    hills = [_hill(x, 11, w, h, c) for x, w, h, c in (
-        (-6 + rng.uniform(-1, 1), 5.5, 1.9, (0.42, 0.62, 0.34)),
-        (5 + rng.uniform(-1, 1), 6.5, 1.5, (0.50, 0.68, 0.36)),
-        (0.5 + rng.uniform(-1, 1), 3.5, 1.2, (0.46, 0.66, 0.40)))]
+    hills = [
+        _hill(x, 11, w, h, c)
+        for x, w, h, c in (
+            (-6 + rng.uniform(-1, 1), 5.5, 1.9, (0.42, 0.62, 0.34)),
+            (5 + rng.uniform(-1, 1), 6.5, 1.5, (0.50, 0.68, 0.36)),
+            (0.5 + rng.uniform(-1, 1), 3.5, 1.2, (0.46, 0.66, 0.40)),
+        )
+    ]
     petals: tuple[RGB, ...] = ((1.0, 0.97, 0.9), (1.0, 0.85, 0.25), (0.95, 0.55, 0.65))
     flowers = []
     near = [(x, y) for x, y in _spread(rng, 6, 1.9, -0.7, -0.3) if abs(x) > 0.45]  # not before the subject's feet
@@ -74,36 +78,61 @@ def meadow(rng: np.random.Generator) -> list[Part]:
 
 def _fir(x: float, y: float, size: float) -> list[Part]:
     green, snow = (0.16, 0.36, 0.30), (0.94, 0.96, 1.0)
-    tiers = [part("cone", (r * size, r * size, h * size), (x, y, z * size), green)
-             for r, h, z in ((0.42, 0.32, 0.52), (0.32, 0.28, 0.92))]
+    tiers = [
+        part("cone", (r * size, r * size, h * size), (x, y, z * size), green)
+        for r, h, z in ((0.42, 0.32, 0.52), (0.32, 0.28, 0.92))
+    ]
     cap = part("cone", (0.2 * size, 0.2 * size, 0.20 * size), (x, y, 1.26 * size), snow)
-    return [part("cylinder", (0.08 * size, 0.08 * size, 0.15 * size), (x, y, 0.12 * size), (0.36, 0.24, 0.16)), *tiers, cap]
+    return [
+        part("cylinder", (0.08 * size, 0.08 * size, 0.15 * size), (x, y, 0.12 * size), (0.36, 0.24, 0.16)),
+        *tiers,
+        cap,
+    ]
 
 
 def snow(rng: np.random.Generator) -> list[Part]:
-    hills = [_hill(x + rng.uniform(-1, 1), 11, w, h, c) for x, w, h, c in (
-        (-5, 6.0, 1.5, (0.78, 0.84, 0.95)), (6, 6.0, 1.9, (0.84, 0.89, 0.98)))]
+    hills = [
+        _hill(x + rng.uniform(-1, 1), 11, w, h, c)
+        for x, w, h, c in ((-5, 6.0, 1.5, (0.78, 0.84, 0.95)), (6, 6.0, 1.9, (0.84, 0.89, 0.98)))
+    ]
     firs = [f for x, y in (*_spread(rng, 2, 2.3, 3.2, 3.8), *_spread(rng, 4, 5.0, 5.2, 7.0)) for f in _fir(x, y, 1.2)]
-    drifts = [part("ellipsoid", (0.7, 0.35, 0.06), (x, y, 0), (0.88, 0.92, 1.0)) for x, y in _spread(rng, 4, 2.6, 1.2, 2.6)]
+    drifts = [
+        part("ellipsoid", (0.7, 0.35, 0.06), (x, y, 0), (0.88, 0.92, 1.0)) for x, y in _spread(rng, 4, 2.6, 1.2, 2.6)
+    ]
     return [*hills, *firs, *drifts]
 
 
 def _cactus(x: float, y: float, size: float) -> list[Part]:
     green = (0.24, 0.46, 0.26)
     at = np.array((x, y, 0))
-    bars = [((0, 0, 0), (0, 0, 1.1), 0.15), ((0.12, 0, 0.45), (0.42, 0, 0.5), 0.10), ((0.42, 0, 0.5), (0.42, 0, 0.85), 0.10),
-            ((-0.12, 0, 0.6), (-0.38, 0, 0.62), 0.09), ((-0.38, 0, 0.62), (-0.38, 0, 0.95), 0.09)]
+    bars = [
+        ((0, 0, 0), (0, 0, 1.1), 0.15),
+        ((0.12, 0, 0.45), (0.42, 0, 0.5), 0.10),
+        ((0.42, 0, 0.5), (0.42, 0, 0.85), 0.10),
+        ((-0.12, 0, 0.6), (-0.38, 0, 0.62), 0.09),
+        ((-0.38, 0, 0.62), (-0.38, 0, 0.95), 0.09),
+    ]
     return [between("capsule", at + size * np.array(a), at + size * np.array(b), size * r, green) for a, b, r in bars]
 
 
 def desert(rng: np.random.Generator) -> list[Part]:
-    dunes = [_hill(x + rng.uniform(-1, 1), 10, w, h, c) for x, w, h, c in (
-        (-5, 6.0, 1.3, (0.86, 0.66, 0.38)), (4.5, 5.0, 1.0, (0.90, 0.72, 0.44)))]
+    dunes = [
+        _hill(x + rng.uniform(-1, 1), 10, w, h, c)
+        for x, w, h, c in ((-5, 6.0, 1.3, (0.86, 0.66, 0.38)), (4.5, 5.0, 1.0, (0.90, 0.72, 0.44)))
+    ]
     side = rng.choice((-1, 1))
-    mesa = [part("box", (1.6, 0.6, h), (-side * (3.6 + dx), 13, h), (0.74, 0.44, 0.32)) for dx, h in ((0, 2.0), (2.0, 1.5))]
+    mesa = [
+        part("box", (w, 0.6, h), (-side * x, 13, h), (0.74, 0.44, 0.32))
+        for x, w, h in ((4.2, 1.7, 1.55), (5.0, 3.0, 1.0))
+    ]
     cacti = [*_cactus(side * rng.uniform(1.5, 1.9), 3.0, 1.0), *_cactus(-side * rng.uniform(2.2, 3.0), 5.5, 1.0)]
-    stones = [part("ellipsoid", (0.13, 0.1, 0.07), (x, y, 0.02), (0.70, 0.52, 0.36)) for x, y in _spread(rng, 4, 2.4, 1.2, 2.5)]
-    ripples = [part("ellipsoid", (0.8, 0.07, 0.012), (x, y, 0), (0.84, 0.68, 0.42)) for x, y in _spread(rng, 4, 1.8, -0.7, 1.0)]
+    stones = [
+        part("ellipsoid", (0.13, 0.1, 0.07), (x, y, 0.02), (0.70, 0.52, 0.36))
+        for x, y in _spread(rng, 4, 2.4, 1.2, 2.5)
+    ]
+    ripples = [
+        part("ellipsoid", (0.8, 0.07, 0.012), (x, y, 0), (0.84, 0.68, 0.42)) for x, y in _spread(rng, 4, 1.8, -0.7, 1.0)
+    ]
     return [*dunes, *mesa, *cacti, *stones, *ripples]
 
 
@@ -114,8 +143,10 @@ def ocean(rng: np.random.Generator) -> list[Part]:
     for n, reach, near, far, size in ((4, 1.5, -0.8, -0.3, 0.22), (5, 2.4, 0.6, 1.6, 0.28), (6, 4.5, 2.4, 5.0, 0.42)):
         waves += [part("ellipsoid", (size, 0.05, 0.03), (x, y, 0), crest) for x, y in _spread(rng, n, reach, near, far)]
     side = rng.choice((-1, 1))
-    island = [part("ellipsoid", (2.2, 1.0, 0.5), (side * 4.2, 12, 0), (0.86, 0.76, 0.52)),
-              part("ellipsoid", (1.3, 0.8, 1.0), (side * 4.4, 12, 0.1), (0.32, 0.54, 0.34))]
+    island = [
+        part("ellipsoid", (2.2, 1.0, 0.5), (side * 4.2, 12, 0), (0.86, 0.76, 0.52)),
+        part("ellipsoid", (1.3, 0.8, 1.0), (side * 4.4, 12, 0.1), (0.32, 0.54, 0.34)),
+    ]
     return [*bands, *waves, *island]
 
 
@@ -151,7 +182,7 @@ def road(rng: np.random.Generator) -> list[Part]:
 
 PLACES = {
     "meadow": Place((0.60, 0.76, 0.42), meadow),
-    "snow": Place((0.76, 0.83, 0.93), snow),
+    "snow": Place((0.70, 0.79, 0.92), snow),
     "desert": Place((0.93, 0.82, 0.60), desert),
     "ocean": Place((0.20, 0.50, 0.66), ocean, floats=True),
     "city street": Place((0.70, 0.68, 0.66), city_street),
@@ -179,13 +210,18 @@ def _sky_marks(time: str, rng: np.random.Generator) -> list[Part]:
     if time == "day":
         white = (1.0, 1.0, 1.0)
         clouds = [(side * 2.6, 3.55, 0.95), (-side * 3.4, 4.1, 1.2)]
-        return [part("ellipsoid", (s * w, 0.2, s * h), (x + s * dx, 14, z + s * dz), white, emission=0.5)
-                for x, z, s in clouds for dx, dz, w, h in ((0, 0, 1.0, 0.26), (-0.3, 0.2, 0.5, 0.3), (0.35, 0.15, 0.45, 0.25))]
+        return [
+            part("ellipsoid", (s * w, 0.2, s * h), (x + s * dx, 14, z + s * dz), white, emission=0.5)
+            for x, z, s in clouds
+            for dx, dz, w, h in ((0, 0, 1.0, 0.26), (-0.3, 0.2, 0.5, 0.3), (0.35, 0.15, 0.45, 0.25))
+        ]
     if time == "sunset":
         return [part("ellipsoid", (1.15, 0.1, 1.15), (side * 2.2, 16, 2.2), (1.0, 0.86, 0.35), emission=1.0)]
     moon = part("ellipsoid", (0.62, 0.1, 0.62), (side * 2.4, 15, 4.1), (0.98, 0.97, 0.86), emission=1.0)
-    stars = [part("ellipsoid", 0.07, (x, 15, z), (1.0, 1.0, 0.95), emission=1.0)
-             for x, z in zip(np.linspace(-6, 6, 9) + rng.uniform(-0.5, 0.5, 9), rng.uniform(3.2, 5.0, 9), strict=True)]
+    stars = [
+        part("ellipsoid", 0.07, (x, 15, z), (1.0, 1.0, 0.95), emission=1.0)
+        for x, z in zip(np.linspace(-6, 6, 9) + rng.uniform(-0.5, 0.5, 9), rng.uniform(3.2, 5.0, 9), strict=True)
+    ]
     return [moon, *stars]
 
 

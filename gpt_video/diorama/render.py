@@ -3,37 +3,26 @@
 Nothing is compiled per clip: one tiny model holds the meshes and the sky, and each frame's parts are written straight into
 the scene's list of geoms. Frames are drawn at twice their size and averaged down, which is cheaper than multisampling.
 Shadows are the parts once more, flattened on to the ground along the light.
-
-    python -m gpt_video.diorama.render sheet.png [--kind dog]      a sheet to look at
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from gpt_video.diorama.kinds import parts_of, tones
-from gpt_video.diorama.motion import (
-    ABOVE_AIM,
-    ABOVE_ELEVATION,
-    AIM,
-    DISTANCE,
-    ELEVATION,
-    VIEW,
-    Film,
-    Thing,
-    Track,
-    floating,
-    simulate,
-)
+from gpt_video.diorama.layout import ABOVE_AIM, ABOVE_ELEVATION, AIM, DISTANCE, ELEVATION, VIEW, Thing
+from gpt_video.diorama.motion import floating, simulate
 from gpt_video.diorama.places import LIGHTS, PLACES, props_of
 from gpt_video.diorama.scene import COLOURS, Scene
 from gpt_video.diorama.shapes import COARSE, MESHES, Part, rotation
+from gpt_video.diorama.track import Film, Track
 
 SUPERSAMPLING = 2
 MAX_GEOMS = 900
@@ -108,6 +97,10 @@ class _Stage:
         self.meshes = _mesh_frames(mujoco, self._model)
         self._time = ""
 
+    def close(self) -> None:
+        self._gl.free()
+        self._context.free()
+
     def make_room(self, height: int, width: int) -> None:
         """Makes the picture that is drawn into at least so large."""
         if height > self._size[1] or width > self._size[0]:
@@ -139,9 +132,11 @@ class _Stage:
             self._time = time
 
 
-@lru_cache(maxsize=1)
+@cache
 def _stage() -> _Stage:
-    return _Stage(_load_mujoco())
+    stage = _Stage(_load_mujoco())
+    atexit.register(stage.close)  # left to the garbage collector, OSMesa complains at exit
+    return stage
 
 
 class _DrawList:
@@ -172,7 +167,9 @@ class _DrawList:
         flat = np.eye(3)
         flat[:, 2] = -LIGHT / LIGHT[2]
         flat[2, 2] = 1e-3
-        dark = [replace(p, shape=COARSE.get(p.shape, p.shape), emission=0.0) for p in parts if max(p.size) > SHADOW_FROM]
+        dark = [
+            replace(p, shape=COARSE.get(p.shape, p.shape), emission=0.0) for p in parts if max(p.size) > SHADOW_FROM
+        ]
         posed = [self._placed(p, *_posed(p, thing, track)) for p in dark]
         shadow_TN3, shadow_TN33 = (np.stack([one[i] for one in posed], axis=1) for i in (0, 1))
         for p in dark:
@@ -243,9 +240,7 @@ def _view(film: Film, k: int, aspect: float) -> tuple[np.ndarray, np.ndarray, np
     orbit = np.radians(8.0) * pan
     eye = aim - DISTANCE * film.dolly_T[k] * _direction(orbit, elevation)
     forward = _direction(orbit + turn, elevation)
-    side = np.cross(forward, (0, 0, 1))
-    side /= np.linalg.norm(side)
-    return eye, forward, np.cross(side, forward)
+    return eye, forward, _direction(orbit + turn, elevation - np.pi / 2)
 
 
 def _direction(right: float, down: float) -> np.ndarray:
@@ -253,7 +248,7 @@ def _direction(right: float, down: float) -> np.ndarray:
     return np.array((np.sin(right) * np.cos(down), np.cos(right) * np.cos(down), -np.sin(down)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _sky(time: str) -> np.ndarray:
     """Six faces of a sky whose colour depends on height alone, in MuJoCo's order: right, left, up, down, front, back."""
     light, n = LIGHTS[time], SKY_SIDE
@@ -275,7 +270,9 @@ def _load_mujoco() -> Any:
 
         return mujoco
     except ImportError as error:
-        raise RendererUnavailable("The diorama needs MuJoCo: install the extra 'world' (pip install -e .[world]).") from error
+        raise RendererUnavailable(
+            "The diorama needs MuJoCo: install the extra 'world' (pip install -e .[world])."
+        ) from error
     except Exception as error:
         raise RendererUnavailable(
             f"MuJoCo finds no way to draw without a screen ({error}): install libegl1 or libosmesa6, or set MUJOCO_GL."
@@ -291,7 +288,8 @@ def _has_egl() -> bool:
 def _compile(mujoco: Any) -> Any:
     """The model that every clip shares: the meshes and a sky to paint; nothing stands in it."""
     meshes = "".join(
-        f'<mesh name="{name}" vertex="{" ".join(f"{x:.6g}" for x in corners.ravel())}"/>' for name, corners in MESHES.items()
+        f'<mesh name="{name}" vertex="{" ".join(f"{x:.6g}" for x in corners.ravel())}"/>'
+        for name, corners in MESHES.items()
     )
     used = "".join(f'<geom type="mesh" mesh="{name}" pos="0 0 -9" contype="0" conaffinity="0"/>' for name in MESHES)
     return mujoco.MjModel.from_xml_string(

@@ -6,6 +6,7 @@ still a tone ("main" is the named colour of the subject), and `joint`s that a mo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,11 +72,11 @@ def part(shape: str, size, pos, tone: str | RGB = "main", *, turn=IDENTITY, join
 def between(shape: str, start, end, radius: float, tone: str | RGB = "main", *, joint=None) -> Part:
     """A cylinder or capsule whose axis runs from `start` to `end`."""
     start, end = np.asarray(start, float), np.asarray(end, float)
-    length = np.linalg.norm(end - start)
+    length = float(np.linalg.norm(end - start))
     up = (end - start) / length
-    side = np.cross(up, (0, 1, 0) if abs(up[1]) < 0.9 else (1, 0, 0))
+    side = cross(up, (0, 1, 0) if abs(up[1]) < 0.9 else (1, 0, 0))
     side /= np.linalg.norm(side)
-    turn = np.stack([side, np.cross(up, side), up], axis=1)
+    turn = np.stack([side, cross(up, side), up], axis=1)
     return Part(shape, (radius, radius, length / 2), (start + end) / 2, turn, tone, joint)
 
 
@@ -94,12 +95,26 @@ def mirrored(*parts: Part) -> list[Part]:
     return both
 
 
+def cross(a, b) -> np.ndarray:
+    """The cross product of two vectors; numpy's own takes ten times as long for three numbers."""
+    return np.array((a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]))
+
+
 def rotation(axis, angle: np.ndarray | float) -> np.ndarray:
     """Rotation matrices (..., 3, 3) by `angle` radians (...) about the unit vector `axis` (Rodrigues)."""
     x, y, z = axis
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]], float)
+    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]], float)
     sin, cos = np.sin(angle)[..., None, None], np.cos(angle)[..., None, None]
-    return IDENTITY + sin * cross + (1 - cos) * (cross @ cross)
+    return IDENTITY + sin * skew + (1 - cos) * (skew @ skew)
+
+
+def axis_angle(turn_33: np.ndarray) -> tuple[float, np.ndarray]:
+    """The angle in radians, and the unit axis, of a rotation matrix; `rotation` undoes it."""
+    angle = float(np.arccos(np.clip((np.trace(turn_33) - 1) / 2, -1, 1)))
+    axis = np.array([turn_33[2, 1] - turn_33[1, 2], turn_33[0, 2] - turn_33[2, 0], turn_33[1, 0] - turn_33[0, 1]])
+    if np.linalg.norm(axis) < 1e-6:  # nothing, or half a turn: any axis of the symmetric part; upright things have z
+        axis = np.sqrt(np.clip((np.diag(turn_33) + 1) / 2, 0, 1)) if angle > 1 else np.array((0.0, 0.0, 1.0))
+    return angle, axis / np.linalg.norm(axis)
 
 
 def turn(*, yaw: float = 0, pitch: float = 0, roll: float = 0) -> np.ndarray:
@@ -108,7 +123,7 @@ def turn(*, yaw: float = 0, pitch: float = 0, roll: float = 0) -> np.ndarray:
     return rotation((0, 0, 1), yaw) @ rotation((0, 1, 0), pitch) @ rotation((1, 0, 0), roll)
 
 
-def extent(parts: list[Part], direction) -> tuple[float, float]:
+def extent(parts: Iterable[Part], direction) -> tuple[float, float]:
     """The lowest and highest reach of the parts along the unit vector `direction`, by their support functions."""
     direction = np.asarray(direction, float)
     reaches = [(float(p.pos @ direction), _support(p, p.mat.T @ direction)) for p in parts]

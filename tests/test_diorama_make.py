@@ -1,0 +1,75 @@
+"""The data set that the diorama writes: the same for a seed whatever the number of workers, resumable, whole."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpt_video.diorama.make import Choices, contact_sheet, render_dataset, rendered_turns
+from gpt_video.diorama.render import Renderer, RendererUnavailable
+from gpt_video.diorama.scene import from_json
+
+CHOICES = {"shapes": {(32, 48): 1, (32, 32): 1}, "frames": {5: 1}, "seed": 3}
+
+
+@pytest.fixture(autouse=True)
+def gl():
+    try:
+        Renderer(32, 32)
+    except RendererUnavailable as error:
+        pytest.skip(f"no GL back end for MuJoCo: {error}")
+
+
+def contents(folder: Path) -> dict[str, object]:
+    masks = {str(p.name): np.load(p)["masks"].tobytes() for p in folder.glob("masks/*.npz")}
+    return masks | {"metadata": (folder / "metadata.jsonl").read_bytes()}
+
+
+def test_the_folder_is_the_same_for_one_worker_and_for_two(tmp_path):
+    for workers in (1, 2):
+        render_dataset(tmp_path / str(workers), 2, 2, 1, turns=(2, 3), workers=workers, **CHOICES)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+    rows = [json.loads(line) for line in (tmp_path / "1" / "metadata.jsonl").read_text("utf-8").splitlines()]
+    assert [row["conversation"] for row in rows[:3]] == ["clip-000000", "clip-000001", "still-000000"]
+    assert len(rows) >= 7
+    for row in rows:
+        scene = from_json(row["scene"])
+        assert (tmp_path / "1" / row["file_name"]).stat().st_size > 0
+        with np.load(tmp_path / "1" / row["mask"]) as masks:
+            assert masks["masks"].shape[0] == scene.frames
+        assert row["text"] == row["texts"][0] and len(row["texts"]) == len(row["languages"]) == 6
+        assert (row["parent"] is None) == (row["action"] == "new") == (row["turn"] == 0)
+    assert not list((tmp_path / "1").rglob("*.partial"))
+
+
+def test_an_interrupted_run_is_completed_and_only_what_is_missing_is_rendered(tmp_path):
+    render_dataset(tmp_path, 2, **CHOICES)
+    wanted, kept = contents(tmp_path), tmp_path / "videos" / "clip-000000-0.mp4"
+    stamp = kept.stat().st_mtime_ns
+    (tmp_path / "videos" / "clip-000001-0.mp4").unlink()
+    (tmp_path / "metadata.jsonl").unlink()
+    seen = []
+    render_dataset(tmp_path, 2, **CHOICES, on_progress=lambda done, total: seen.append((done, total)))
+    assert contents(tmp_path) == wanted and kept.stat().st_mtime_ns == stamp
+    assert seen == [(2, 2)]
+
+
+def test_another_seed_is_refused_in_the_same_folder(tmp_path):
+    render_dataset(tmp_path, **CHOICES)
+    with pytest.raises(ValueError, match="another folder"):
+        render_dataset(tmp_path, **CHOICES | {"seed": 4})
+
+
+def test_turns_are_handed_over_without_files():
+    turns = list(rendered_turns(0, Choices(turns=(3, 3), shapes={(32, 32): 1}, frames={5: 1})))
+    assert [one.number for one in turns] == [0, 1, 2]
+    assert all(len(one.clip.frames_THWC) == one.turn.scene.frames for one in turns)
+
+
+def test_a_sheet_shows_a_folder_and_says_when_there_is_none(tmp_path):
+    render_dataset(tmp_path / "set", 2, **CHOICES)
+    contact_sheet(tmp_path / "set", tmp_path / "sheet.png", 8)
+    assert (tmp_path / "sheet.png").stat().st_size > 500
+    with pytest.raises(ValueError, match=r"metadata\.jsonl"):
+        contact_sheet(tmp_path, tmp_path / "none.png", 8)
