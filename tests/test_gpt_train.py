@@ -73,7 +73,7 @@ def test_a_run_cut_in_the_middle_ends_where_an_uninterrupted_one_does(run, tmp_p
 
 
 def test_it_learns_from_its_data_and_writes_curves_and_a_gpt_to_start_from(run, tmp_path):
-    result = run(tmp_path, "--steps", 60, "--evaluate-every", 60, "--learning-rate", 5e-3)
+    result = run(tmp_path, "--steps", 40, "--evaluate-every", 40, "--learning-rate", 5e-3)
     assert set(result) == {"all", "new", "edit"}
     assert log_of(tmp_path, "bits")[-1] < log_of(tmp_path, "bits")[0] - 0.1
     assert log_of(tmp_path, "bits")[0] < math.log2(FakeVideoTokenizer.codebook_size) + 1

@@ -196,7 +196,7 @@ def test_an_unreadable_clip_among_many_is_counted_not_fatal(folder, tmp_path):
 def test_a_folder_without_clips_is_one_clear_error(tmp_path, wrong):
     if wrong == "empty":
         (tmp_path / "metadata.jsonl").write_text("")
-    with pytest.raises(ValueError, match="metadata.jsonl"):
+    with pytest.raises(ValueError, match=r"metadata\.jsonl"):
         ClipFolder(tmp_path / "nowhere" if wrong == "missing" else tmp_path)
 
 
