@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from transformers import DynamicCache, Qwen3ForCausalLM
+from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from gpt_video import sequence
 from gpt_video.sequence import Grid, Vocabulary
@@ -44,13 +45,14 @@ class Engine:
     """A GPT that is ready to sample: `generate`. Not thread-safe."""
 
     def __init__(self, gpt: Qwen3ForCausalLM, vocabulary: Vocabulary, dtype: torch.dtype | None = None):
-        """Takes `gpt` over: it is set to evaluation and, if given, cast to `dtype`."""
+        """Takes `gpt` over: it is set to evaluation, its norms are fused and, if given, it is cast to `dtype`."""
         rows = gpt.config.vocab_size
         if rows != vocabulary.size:
             raise ValueError(
                 f"the GPT has {rows} tokens and the vocabulary {vocabulary.size}: they are not of one model"
             )
         self.gpt = gpt.to(dtype or gpt.dtype).eval()  # type: ignore[arg-type]  # transformers' wrapper hides the signature
+        fuse_norms_(self.gpt)
         self.vocabulary = vocabulary
         self.window = gpt.config.max_position_embeddings
 
@@ -112,8 +114,8 @@ class Engine:
     def _logits(self, ids_BL: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
         """Feeds ids_BL; float32 logits_BK of the video codes that may follow."""
         n_new, n_past = ids_BL.shape[1], cache.get_seq_length()
-        # Without a mask sdpa takes its causal path, right for an empty cache alone. With one, a single query is packed by
-        # its key-value head, which measured 1.3 times as fast per step as the unmasked path on a CPU in bf16.
+        # Without a mask sdpa takes its causal path, right for an empty cache alone. With a cache the mask must
+        # be explicit: a step feeds one token, or two where a frame begins.
         mask = torch.ones(n_new, n_past + n_new, dtype=torch.bool, device=ids_BL.device).tril(n_past)[None, None]
         hidden_BLD = self.gpt.model(
             input_ids=ids_BL,
@@ -129,6 +131,16 @@ class Engine:
         generator = torch.Generator().manual_seed(int.from_bytes(digest) >> 1)
         exponential_SK = torch.empty(cells, self.vocabulary.codebook_size).exponential_(generator=generator)
         return -exponential_SK.log()
+
+
+def fuse_norms_(gpt: Qwen3ForCausalLM) -> None:
+    """torch's RMSNorm (one operation) for transformers' (seven), on the same weights: a sixth of a decoding step on a CPU."""
+    for module in list(gpt.modules()):
+        for name, norm in list(module.named_children()):
+            if isinstance(norm, Qwen3RMSNorm):
+                fused = torch.nn.RMSNorm(len(norm.weight), eps=norm.variance_epsilon)
+                fused.weight = norm.weight
+                setattr(module, name, fused)
 
 
 def sample(logits_RK: torch.Tensor, noise_BK: torch.Tensor, sampling: Sampling) -> torch.Tensor:

@@ -19,15 +19,16 @@ def contact_sheet(
     rows: Sequence[tuple[str, Sequence[np.ndarray]]], path: str | os.PathLike[str], columns: int = 2
 ) -> None:
     """A caption above its frames_HWC (uint8, any number and size) for every row, `columns` of them side by side."""
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
     width = max((sum(frame.shape[1] for frame in frames) for _, frames in rows), default=1) + 8
     height = max((frame.shape[0] for _, frames in rows for frame in frames), default=1) + LINE + 6
     page = Image.new("RGB", (width * columns, height * -(-len(rows) // columns)), "white")
     draw = ImageDraw.Draw(page)
+    font = ImageFont.load_default(size=11)  # the one without a size has no accents
     for index, (caption, frames) in enumerate(rows):
         x, y = index % columns * width, index // columns * height
-        draw.text((x + 2, y), caption[: width // 6], fill="black")
+        draw.text((x + 2, y), caption[: width // 6], fill="black", font=font)
         for frame_HWC in frames:
             page.paste(Image.fromarray(frame_HWC), (x, y + LINE))
             x += frame_HWC.shape[1]

@@ -200,6 +200,12 @@ def test_a_fall_comes_down_and_a_bounce_comes_up_again():
         assert (z_T[12:].max() > z_T.min() + 0.15) == (action == "bounce")
 
 
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_a_tree_that_falls_lies_down(size):
+    scene = Scene((Subject("tree", "green", size, "fall", count=2),))
+    assert all(track.turn_T33[-1, 2, 2] < 0.3 for track in simulate(scene, 1.0).tracks)
+
+
 def test_a_rolling_ball_pushes_a_cube():
     scene = Scene((Subject("ball", "red", action="right", speed="fast"), Subject("cube", "blue")), relation="left of")
     cube = simulate(scene, 1.0).tracks[1].centre_T3

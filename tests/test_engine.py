@@ -65,6 +65,20 @@ def test_a_sample_does_not_depend_on_its_batch(engine, scale):
         assert torch.equal(made(engine, [row], sampling, [seed])[0], codes_thw)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_engine_leaves_the_function_of_the_gpt_as_it_was(dtype):
+    torch.manual_seed(0)
+    gpt = build_gpt("tiny", VOCABULARY.size, 256).to(dtype)
+    ids_BL = torch.from_numpy(prompt())[None]
+    with torch.inference_mode():
+        before_BLV, names = gpt(input_ids=ids_BL).logits, list(gpt.state_dict())
+        Engine(gpt, VOCABULARY)
+        torch.testing.assert_close(
+            gpt(input_ids=ids_BL).logits, before_BLV, atol=1e-2 if dtype.itemsize == 2 else 1e-5, rtol=0
+        )
+    assert list(gpt.state_dict()) == names
+
+
 def test_the_seed_decides_and_the_global_state_does_not(engine):
     torch.manual_seed(1)
     first = made(engine, [prompt()], seeds=[9])

@@ -100,9 +100,10 @@ def _shape_body(model: Any, i: int, thing: Thing) -> None:
     if kind == "tree" and action == "fall":
         half_x = half_y = 0.17
     half = np.array((half_x, half_y, 0.5)) * s
-    types = {"ball": mujoco.mjtGeom.mjGEOM_SPHERE, "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER}
+    upright = mujoco.mjtGeom.mjGEOM_CYLINDER
+    types = {"ball": mujoco.mjtGeom.mjGEOM_SPHERE, "cylinder": upright, "tree": upright}
     model.geom_type[i] = types.get(kind, mujoco.mjtGeom.mjGEOM_BOX)
-    model.geom_size[i] = {"ball": (0.5 * s, 0, 0), "cylinder": (half[0], half[2], 0)}.get(kind, half)
+    model.geom_size[i] = (half[0], half[2], 0) if types.get(kind) == upright else half  # a sphere reads half[0] only
     model.geom_rbound[i] = np.linalg.norm(half)
     model.geom_aabb[i] = (0, 0, 0, *half)
     model.geom_friction[i] = (0.8, 0.02, 0.03)
@@ -123,8 +124,9 @@ def _start_body(data: Any, i: int, thing: Thing, track: Track, begins: bool) -> 
     if action in AIRBORNE and thing.subject.kind == "tree":
         # It topples over its foot, aslant, so that all of it stays in the picture.
         way = np.array((0.75 * thing.side, 0.66, 0))
-        velocity[3:] = start_33.T @ (1.2 * speed * cross((0, 0, 1), way))
-        velocity[:3] = 1.2 * speed * 0.5 * s * way
+        omega = 1.3 * speed / np.sqrt(s)
+        velocity[3:] = start_33.T @ (omega * cross((0, 0, 1), way))
+        velocity[:3] = omega * 0.5 * s * way
         if begins:
             centre -= 0.3 * s * way
     elif action in AIRBORNE:

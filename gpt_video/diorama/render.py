@@ -69,7 +69,9 @@ class Renderer:
             stage.set_camera(*_view(film, k, self.width / self.height), self.width / self.height)
             big = stage.draw(self.height * SUPERSAMPLING, self.width * SUPERSAMPLING, "SKYBOX", "CULL_FACE")
             frames[k] = np.asarray(Image.fromarray(big).reduce(SUPERSAMPLING))[::-1]
-            masks[k] = np.maximum(stage.draw(self.height, self.width, "SEGMENT", "IDCOLOR", "CULL_FACE")[::-1, :, 0], 1) - 1
+            masks[k] = (
+                np.maximum(stage.draw(self.height, self.width, "SEGMENT", "IDCOLOR", "CULL_FACE")[::-1, :, 0], 1) - 1
+            )
         return RenderedClip(frames, masks)
 
     def _draw_list(self, scene: Scene, film: Film) -> _DrawList:
