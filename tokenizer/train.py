@@ -128,6 +128,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         accelerator.print(f"goes on at step {clock.step}, {clock.minutes:.1f} minutes")
     # ---- loop
     result: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     seed = args.seed + 1000 * accelerator.process_index  # each process its own batches
     batches = clips.batches(seed, clock.step, lambda step: plan(clock.progress(args, step), args))
     while clock.progress(args) < 1:
