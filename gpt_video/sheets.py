@@ -6,8 +6,10 @@ Enters: frames_HWC uint8 and words, or points. Leaves: a PNG file.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,16 +21,16 @@ def contact_sheet(
     rows: Sequence[tuple[str, Sequence[np.ndarray]]], path: str | os.PathLike[str], columns: int = 2
 ) -> None:
     """A caption above its frames_HWC (uint8, any number and size) for every row, `columns` of them side by side."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     width = max((sum(frame.shape[1] for frame in frames) for _, frames in rows), default=1) + 8
     height = max((frame.shape[0] for _, frames in rows for frame in frames), default=1) + LINE + 6
     page = Image.new("RGB", (width * columns, height * -(-len(rows) // columns)), "white")
     draw = ImageDraw.Draw(page)
-    font = ImageFont.load_default(size=11)  # the one without a size has no accents
+    font, readable = _font()
     for index, (caption, frames) in enumerate(rows):
         x, y = index % columns * width, index // columns * height
-        draw.text((x + 2, y), caption[: width // 6], fill="black", font=font)
+        draw.text((x + 2, y), readable(caption)[: width // 6], fill="black", font=font)
         for frame_HWC in frames:
             page.paste(Image.fromarray(frame_HWC), (x, y + LINE))
             x += frame_HWC.shape[1]
@@ -67,6 +69,17 @@ def curves(
             draw.circle(place(line[-1]), 3, fill=colour)
             draw.text((size[0] - 3 * MARGIN, 8 + LINE * index), f"{name} {line[-1][1]:.3f}", fill=colour)
     _save(page, path)
+
+
+def _font() -> tuple[Any, Callable[[str], str]]:
+    """A font, and what makes a caption readable in it: the one inside Pillow knows no accents, so they are dropped."""
+    from PIL import ImageFont
+
+    try:
+        return ImageFont.truetype("DejaVuSans.ttf", 11), str
+    except OSError:
+        plain = ImageFont.load_default(size=11)
+        return plain, lambda text: unicodedata.normalize("NFD", text).encode("ascii", "ignore").decode()
 
 
 def _save(page, path: str | os.PathLike[str]) -> None:

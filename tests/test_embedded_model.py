@@ -1,0 +1,49 @@
+"""The model inside the package: it loads, is what its hashes say, and makes videos that follow the plainest words."""
+
+import numpy as np
+import pytest
+
+from gpt_video.bundle import DEFAULT_FOLDER
+from gpt_video.generate import GenerateRequest, VideoGenerator
+
+
+@pytest.fixture(scope="module")
+def generator() -> VideoGenerator:
+    return VideoGenerator.from_pretrained()
+
+
+@pytest.mark.parametrize("name", ["MODEL_CARD.md", "training_data.json", "SHA256SUMS", "pictures/loss.png"])
+def test_the_weights_come_with_their_papers(name: str) -> None:
+    assert (DEFAULT_FOLDER / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize("prompt", ["a red ball in the snow", "un chien bleu dans le désert"])
+def test_a_sentence_becomes_a_video_and_the_same_one_twice(generator: VideoGenerator, prompt: str) -> None:
+    request = GenerateRequest(prompt, seconds=1, seed=3)
+    first, again = generator.generate(request), generator.generate(request)
+    assert first.frames_THWC.shape == (9, 128, 128, 3) and first.fps == 8
+    assert np.array_equal(first.codes_thw, again.codes_thw)
+    assert first.frames_THWC.std() > 20, "a flat picture"
+
+
+@pytest.mark.parametrize(("size", "shape"), [("wide", (96, 160)), ("tall", (160, 96))])
+def test_every_shape_can_be_made(generator: VideoGenerator, size: str, shape: tuple[int, int]) -> None:
+    still = generator.generate(GenerateRequest("a green tree in a meadow", seconds=0.125, size=size))
+    assert still.frames_THWC.shape == (1, *shape, 3)
+
+
+@pytest.mark.parametrize(("night", "day"), [("at night", "by day"), ("la nuit", "de jour")])
+def test_night_is_darker_than_day(generator: VideoGenerator, night: str, day: str) -> None:
+    def brightness(words: str) -> float:
+        requests = [GenerateRequest(f"a red car in the desert {words}", seconds=0.125, seed=seed) for seed in range(4)]
+        return float(np.mean([video.frames_THWC.mean() for video in generator.generate_many(requests)]))
+
+    assert brightness(night) < 0.8 * brightness(day)
+
+
+def test_an_edit_and_a_continuation_go_on_from_a_video(generator: VideoGenerator) -> None:
+    source = generator.generate(GenerateRequest("a yellow car on the road", seconds=1))
+    edited = generator.generate(GenerateRequest("make it red", action="edit", context=source.turns))
+    assert edited.frames_THWC.shape == source.frames_THWC.shape
+    continued = generator.generate(GenerateRequest("then it jumps", seconds=1, action="continue", context=source.turns))
+    assert continued.frames_THWC.shape == (8, 128, 128, 3)
