@@ -261,6 +261,8 @@ def test_broken_line_in_a_batch_file(tiny_bundle, tmp_path, monkeypatch):
 
 
 SLOW = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit it ignored
 import sys, time
 from gpt_video import cli
 from gpt_video.engine import Engine
