@@ -97,9 +97,11 @@ class Page:
             self.length = gr.Dropdown(lengths, value=4, label=I18N("length"), min_width=120, scale=2)
         with gr.Accordion(I18N("advanced"), open=False):
             self.seed = gr.Number(None, label=I18N("seed"), info=I18N("seed_hint"), precision=0, minimum=0)
-            self.temperature = gr.Slider(0.1, 2, 1, step=0.05, label=I18N("temperature"), info=I18N("temperature_hint"))
-            self.guidance = gr.Slider(1, 8, 2, step=0.1, label=I18N("guidance"), info=I18N("guidance_hint"))
-            self.top_p = gr.Slider(0.1, 1, 0.95, step=0.01, label=I18N("top_p"), info=I18N("top_p_hint"))
+            self.temperature = gr.Slider(
+                0.1, 2, 0.8, step=0.05, label=I18N("temperature"), info=I18N("temperature_hint")
+            )
+            self.guidance = gr.Slider(1, 8, 3, step=0.1, label=I18N("guidance"), info=I18N("guidance_hint"))
+            self.top_p = gr.Slider(0.1, 1, 0.9, step=0.01, label=I18N("top_p"), info=I18N("top_p_hint"))
         gr.Examples([[text] for text in EXAMPLES], self.prompt, label=I18N("examples"))
 
     def _build_result(self) -> None:
