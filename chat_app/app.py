@@ -30,6 +30,8 @@ I18N = gr.I18n(**WORDS)
 SHAPES = ("square", "wide", "tall")
 STILL_SECONDS = 0.125
 LENGTHS = (1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 45, 60)
+# Sampling: (least, most, step) of each slider. At 0, where they stand until the model is loaded, the model's own settings count.
+SLIDERS = {"temperature": (0.1, 2, 0.05), "guidance_scale": (1, 8, 0.1), "top_p": (0.1, 1, 0.01)}
 MAX_QUEUE = 32
 # What every launch of the page has: its looks, no data about its users, no cached inputs in the browser, no downloads.
 LAUNCH_OPTIONS: dict[str, Any] = {
@@ -97,11 +99,10 @@ class Page:
             self.length = gr.Dropdown(lengths, value=4, label=I18N("length"), min_width=120, scale=2)
         with gr.Accordion(I18N("advanced"), open=False):
             self.seed = gr.Number(None, label=I18N("seed"), info=I18N("seed_hint"), precision=0, minimum=0)
-            self.temperature = gr.Slider(
-                0.1, 2, 0.8, step=0.05, label=I18N("temperature"), info=I18N("temperature_hint")
-            )
-            self.guidance = gr.Slider(1, 8, 3, step=0.1, label=I18N("guidance"), info=I18N("guidance_hint"))
-            self.top_p = gr.Slider(0.1, 1, 0.9, step=0.01, label=I18N("top_p"), info=I18N("top_p_hint"))
+            self.sliders = [
+                gr.Slider(0, most, 0, step=step, interactive=False, label=I18N(name), info=I18N(f"{name}_hint"))
+                for name, (_, most, step) in SLIDERS.items()
+            ]
         gr.Examples([[text] for text in EXAMPLES], self.prompt, label=I18N("examples"))
 
     def _build_result(self) -> None:
@@ -128,16 +129,7 @@ class Page:
     # ------------------------------------------------------------------------------------------------ events
 
     def _join(self) -> None:
-        choices = [
-            self.prompt,
-            self.action,
-            self.shape,
-            self.length,
-            self.seed,
-            self.temperature,
-            self.guidance,
-            self.top_p,
-        ]
+        choices = [self.prompt, self.action, self.shape, self.length, self.seed, *self.sliders]
         shown = [self.stage, self.video, self.strip, self.status, self.generate, self.stop]
         shown += [self.results, self.download, self.sidecar, self.settings]
         gr.on(
@@ -154,6 +146,7 @@ class Page:
         )
         self.stop.click(self.stop_video, inputs=[self.session_id], queue=False, api_name="stop")
         self.blocks.load(self.welcome, outputs=[self.stage], show_progress="hidden", api_visibility="private")
+        self.blocks.load(self.set_sliders, outputs=self.sliders, show_progress="hidden", api_visibility="private")
 
     def make_video(
         self,
@@ -170,12 +163,14 @@ class Page:
     ) -> Iterator[dict[Any, Any]]:
         """Makes a video of `prompt`, showing it while it grows; `action` is new, edit or continue.
 
-        `shape` is square, wide or tall; `seconds` 0.125 for a still, else 1 to 60; an empty `seed` draws one. Editing and
-        continuing start from the last video of the same page. Anything wrong is said in one sentence.
+        `shape` is square, wide or tall; `seconds` 0.125 for a still, else 1 to 60; an empty `seed` draws one; 0 for
+        `temperature`, `guidance_scale` or `top_p` leaves it to the model. Editing and continuing start from the last video of
+        the same page. Anything wrong is said in one sentence.
         """
         language, session = language_of(request.headers), self.sessions.get(session_id)
         session.stop.clear()
-        settings = {"temperature": temperature, "guidance_scale": guidance_scale, "top_p": top_p}
+        settings: dict[str, Any] = {"temperature": temperature, "guidance_scale": guidance_scale, "top_p": top_p}
+        settings = {name: value or None for name, value in settings.items()}
         settings["seed"] = secrets.randbelow(2**31) if seed is None else int(seed)
         try:
             video_request = make_request(session, language, prompt, action, shape, seconds, **settings)
@@ -195,6 +190,16 @@ class Page:
     def welcome(self, request: gr.Request) -> str:
         """The empty stage, in the language of the browser."""
         return stage_html(None, say(language_of(request.headers), "empty"))
+
+    def set_sliders(self) -> list[Any]:
+        """Once the model is loaded, the sliders stand where its own settings are, and can be moved."""
+        if self.model.exception():  # said when a video is asked for
+            return [gr.skip() for _ in SLIDERS]
+        own = [getattr(self.model.result().settings, name) for name in SLIDERS]
+        return [
+            gr.update(value=value, minimum=min(least, value), maximum=max(most, value), interactive=True)
+            for value, (least, most, _) in zip(own, SLIDERS.values(), strict=True)
+        ]
 
     def _show(self, view: View) -> dict[Any, Any]:
         done = view.video is not None

@@ -24,8 +24,9 @@ import torch
 
 from gpt_video.dtype import best_dtype
 from gpt_video.sequence import Vocabulary
-from gpt_video.shards import tokenizer_hash
+from gpt_video.shards import LENGTHS, tokenizer_hash
 from gpt_video.text import TextTokenizer
+from tokenizer.data import FPS, SHAPES
 from tokenizer.model import VideoTokenizer
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ class BundleSettings:
     """
 
     window: int
-    fps: float = 8.0
-    shapes: tuple[tuple[int, int], ...] = ((128, 128), (96, 160), (160, 96))
-    latent_frames: tuple[int, ...] = (1, 3, 5, 7, 9)
+    fps: float = FPS
+    shapes: tuple[tuple[int, int], ...] = SHAPES
+    latent_frames: tuple[int, ...] = LENGTHS
     continue_frames: tuple[int, ...] = (2, 4)
     temperature: float = 1.0
     top_k: int = 0

@@ -23,10 +23,9 @@ import numpy as np
 import torch
 
 from gpt_video import sequence
+from tokenizer.data import FPS, SHAPES
 
-FPS = 8.0
-SHAPES = ((128, 128), (96, 160), (160, 96))  # (height, width) in pixels
-LENGTHS = (1, 3, 5, 7, 9)  # latent frames
+LENGTHS = (1, 3, 5, 7, 9)  # latent frames of a turn that starts or edits a video
 ENCODE_BATCH = 16
 
 Record = dict[str, Any]

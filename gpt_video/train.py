@@ -16,12 +16,9 @@ import copy
 import json
 import logging
 import math
-import shutil
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -42,31 +39,13 @@ from gpt_video.model import PRESETS, build_gpt, count_parameters, initialise_vid
 from gpt_video.sequence import Turn, Vocabulary
 from gpt_video.sheets import contact_sheet, curves
 from gpt_video.text import TextTokenizer
+from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
 
 SHORT_LENGTHS = (1, 3)  # latent frames in the first part of a run
-WARM_UP_STEPS = 50
 TABLE_RATE = 3  # the embedding table learns faster than the matrices
 LOG_EVERY = 20
 VALIDATION_BATCHES = 24
 SAMPLES, SAMPLE_LENGTH = 12, 5  # videos on a sample sheet, latent frames of each
-
-
-@dataclass
-class Clock:
-    """Where the run is. `minutes` counts training time over all resumed parts, without evaluation."""
-
-    step: int = 0
-    minutes: float = 0.0
-
-    def state_dict(self) -> dict[str, Any]:
-        return vars(self).copy()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-
-    def progress(self, args: argparse.Namespace) -> float:
-        """Share of the run that is done, 0 .. 1."""
-        return self.step / args.steps if args.steps else self.minutes / args.minutes
 
 
 class VideoLoss(nn.Module):
@@ -147,9 +126,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         batch = next(short_batches if clock.progress(args) < args.short_share else full_batches)
         set_learning_rate(optimizers, clock.step, clock.progress(args))
         loss = train_step(loss_of, optimizers, accelerator, batch)
-        clock.step += 1
-        seconds = mean_over_processes(time.monotonic() - start, accelerator)
-        clock.minutes += seconds / 60
+        seconds = clock.tick(time.monotonic() - start, accelerator)
         check_finite(loss, clock.step)
         # -- log
         recent.append((loss, batch["ids_BL"].numel() * accelerator.num_processes, seconds))
@@ -256,14 +233,6 @@ def make_optimizers(gpt: Qwen3ForCausalLM, learning_rate: float) -> list[torch.o
     return optimizers
 
 
-def set_learning_rate(optimizers: list, step: int, progress: float) -> None:
-    """Warm up, hold for half of the run, then fall linearly to a fiftieth."""
-    factor = min((step + 1) / WARM_UP_STEPS, 1.0) * max(min(1.0, 2 * (1 - progress)), 0.02)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
-
-
 def train_step(loss_of: nn.Module, optimizers: list, accelerator: Accelerator, batch: dict[str, torch.Tensor]) -> float:
     """One step; the mean loss of the batch in bits a video token, before the step."""
     ids_BL, labels_BL = (batch[name].to(accelerator.device) for name in ("ids_BL", "labels_BL"))
@@ -275,11 +244,6 @@ def train_step(loss_of: nn.Module, optimizers: list, accelerator: Accelerator, b
         optimizer.step()
         optimizer.zero_grad()
     return float(loss.detach()) / math.log(2)
-
-
-def mean_over_processes(seconds: float, accelerator: Accelerator) -> float:
-    # Processes that disagreed on the time would leave the loop at different steps, and wait for each other for ever.
-    return float(accelerator.reduce(torch.tensor(seconds, device=accelerator.device), "mean"))
 
 
 def check_finite(loss: float, step: int) -> None:
@@ -375,30 +339,12 @@ def draw_curves(out: Path) -> None:
     )
 
 
-def newest_checkpoint(out: Path) -> Path | None:
-    return max(out.glob("checkpoint-[0-9]*"), default=None)
-
-
 def save(out: Path, accelerator: Accelerator, gpt: Qwen3ForCausalLM, clock: Clock) -> None:
-    """The GPT, and the loop's state. A name is given to what is whole, so a cut leaves the state before it in place."""
-    older, part = newest_checkpoint(out), out / "checkpoint.part"
+    """The GPT, then the loop's state: a run that is cut in between goes on from before and writes both again."""
     if accelerator.is_main_process:
-        shutil.rmtree(part, ignore_errors=True)
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(part))
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        new = out / f"checkpoint-{clock.step:08d}"
-        shutil.rmtree(new, ignore_errors=True)
-        part.rename(new)
-        if older and older != new:
-            shutil.rmtree(older)
         gpt.save_pretrained(out / "gpt")
+    save_checkpoint(out, accelerator, clock.step)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        sys.exit(2)
+    run_command(main)

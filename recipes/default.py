@@ -5,8 +5,9 @@
     python recipes/default.py --budget cpu --data my_clips/ --out runs/mine       # your clips, with captions
 
 `my_clips/` holds videos and `metadata.jsonl` with a line {"file_name": ..., "text": ...} for each. Without --data the diorama
-is rendered. OUT/bundle is the model, OUT/contact_sheet.png what it makes. Started again with the same arguments, the recipe
-goes on where it stopped: a finished stage leaves OUT/done/STAGE.json and is skipped, so stages may run on different machines.
+is rendered, which needs no PyAV. OUT/bundle is the model, in files under 16 MiB, OUT/contact_sheet.png what it makes. Started
+again with the same arguments, the recipe goes on where it stopped: a finished stage leaves OUT/done/STAGE.json and is skipped,
+so stages may run on different machines.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import argparse
 import hashlib
 import json
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -233,7 +233,8 @@ def make_bundle(out: Path, args: argparse.Namespace) -> dict[str, str]:
 def trained_settings(out: Path, video_tokenizer, window: int):
     """What the data really held: the shapes, and the lengths up to the longest clip."""
     from gpt_video.bundle import BundleSettings
-    from gpt_video.shards import LENGTHS, SHAPES
+    from gpt_video.shards import LENGTHS
+    from tokenizer.data import SHAPES
 
     grids = [tuple(map(int, grid.split("x"))) for grid in result_of(out, "tokens")["train"]["grids"]]
     shapes = tuple(shape for shape in SHAPES if video_tokenizer.grid(1, *shape)[1:] in {grid[1:] for grid in grids})
@@ -319,8 +320,6 @@ def write_text(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        sys.exit(2)
+    from tokenizer.loop import run_command
+
+    run_command(main)

@@ -10,6 +10,7 @@ import torch
 from gpt_video import bundle as bundles
 from gpt_video import dtype
 from gpt_video.bundle import BundleError, load_bundle, push, save_bundle, write_sums
+from gpt_video.model import build_gpt
 from tests.tiny_model import make_bundle
 
 pytest_plugins = ["tests.bundle_fixture"]
@@ -69,6 +70,21 @@ def test_a_damaged_or_missing_file_is_named(copy, file):
         load(copy)
     (copy / file).unlink()
     with pytest.raises(BundleError, match=rf"{file} is missing"):
+        load(copy)
+
+
+def test_a_large_gpt_is_stored_in_small_files_and_each_of_them_is_checked(copy):
+    first = load(copy)
+    gpt = build_gpt("15m", first.vocabulary.size, 600)
+    save_bundle(copy, first.video_tokenizer, gpt, first.text_tokenizer, first.settings, "card", {})
+    shards = sorted(path.name for path in (copy / "gpt").glob("*.safetensors"))
+    assert shards == [f"model-{n}-of-00003.safetensors" for n in ("00001", "00002", "00003")]
+    assert all(path.stat().st_size < 16 * 2**20 for path in copy.rglob("*.*"))
+    assert all(f"gpt/{name}" in (copy / "SHA256SUMS").read_text() for name in (*shards, "model.safetensors.index.json"))
+    for name, stored in load(copy).gpt.state_dict().items():
+        assert torch.equal(stored, gpt.state_dict()[name].bfloat16().float()), name
+    (copy / "gpt" / shards[1]).unlink()
+    with pytest.raises(BundleError, match=rf"gpt/{shards[1]} is missing"):
         load(copy)
 
 

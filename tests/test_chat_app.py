@@ -33,7 +33,7 @@ SIZES = {"square": (128, 128), "wide": (96, 160), "tall": (160, 96)}
 class FakeGenerator:
     """The face of VideoGenerator, and a square that moves; `pause` seconds a latent frame."""
 
-    settings = SimpleNamespace(fps=8.0)
+    settings = SimpleNamespace(fps=8.0, temperature=0.7, guidance_scale=9.5, top_p=0.85)
 
     def __init__(self, pause: float = 0.0) -> None:
         self.pause = pause
@@ -216,6 +216,26 @@ def test_a_program_makes_edits_and_continues(page_url: str, tmp_path: Path) -> N
     assert Path(made[0][1]["value"]).read_bytes()[4:8] == b"ftyp"
 
 
+def test_sampling_is_left_to_the_model_unless_it_is_given(page_url: str, tmp_path: Path) -> None:
+    message = ("a red ball", "new", "square", 0.125, 3)
+    client = _client(page_url, tmp_path)
+    left, given = (client.predict(*message, *own, api_name="/generate")[-1] for own in ((0, 0, 0), (0.5, 1, 0.3)))
+    names = ("temperature", "guidance_scale", "top_p")
+    assert [left[name] for name in names] == [None, None, None]
+    assert [given[name] for name in names] == [0.5, 1, 0.3]
+
+
+def test_sliders_of_a_model_that_cannot_load_stay_as_they_are(tmp_path: Path) -> None:
+    import gradio as gr
+
+    from chat_app.app import Page
+
+    def load():
+        raise ValueError("weights are damaged")
+
+    assert Page(load, tmp_path).set_sliders() == [gr.skip()] * 3
+
+
 def test_visitors_do_not_see_each_others_videos(page_url: str, tmp_path: Path) -> None:
     from gradio_client.exceptions import AppError
 
@@ -230,7 +250,7 @@ def test_visitors_do_not_see_each_others_videos(page_url: str, tmp_path: Path) -
     [
         (_message(prompt="  "), "prompt is empty"),
         (_message(seconds=1000), "1000 is not in the list"),
-        (_message(top_p=0), "0 is less than"),
+        (_message(top_p=-1), "-1 is less than"),
         (_message(action="dance"), "not in the list of choices"),
     ],
 )
@@ -320,6 +340,10 @@ def test_a_person_makes_a_video_and_edits_it(page_url: str, browser) -> None:
     page.on("request", lambda request: asked.append(request.url))
     page.goto(page_url)
     expect(page.locator("#gv-stage")).to_contain_text("Your video appears here")
+    page.get_by_role("button", name="Advanced").click()
+    for name, own in (("Temperature", "0.7"), ("Guidance", "9.5"), ("Top p", "0.85")):  # 9.5 is beyond the usual range
+        expect(page.get_by_label(f"number input for {name}")).to_have_value(own)
+        expect(page.get_by_label(f"number input for {name}")).to_be_enabled()
     page.get_by_label("What happens in the video").fill("a red ball rolls across the snow")
     page.keyboard.press("Enter")
     expect(page.locator("#gv-stage img")).to_be_visible()

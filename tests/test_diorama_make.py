@@ -1,6 +1,9 @@
 """The data set that the diorama writes: the same for a seed whatever the number of workers, resumable, whole."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +76,34 @@ def test_a_sheet_shows_a_folder_and_says_when_there_is_none(tmp_path):
     assert (tmp_path / "sheet.png").stat().st_size > 500
     with pytest.raises(ValueError, match=r"metadata\.jsonl"):
         contact_sheet(tmp_path, tmp_path / "none.png", 8)
+
+
+WITHOUT_PYAV = """
+from gpt_video.diorama.make import contact_sheet, render_dataset
+from gpt_video.shards import tokenize_folder
+from tokenizer import VideoTokenizer
+from tokenizer.train import main
+
+render_dataset("set", 2, 1, 1, turns=(2, 2), workers=2, shapes={(32, 32): 1}, frames={5: 1})
+sizes = "--steps 1 --preset tiny --shapes 32x32 --frames 5 --latent-frames 2 --validation-clips 1"
+main(["--data", "set", "--validation", "set", "--out", "run", *sizes.split()])
+tokenize_folder("set", "tokens", VideoTokenizer.from_pretrained("run/model").eval(), shapes=((32, 32),))
+contact_sheet("set", "sheet.png", 2)
+"""
+
+
+def test_without_pyav_the_world_is_rendered_trained_on_and_tokenized(tmp_path):
+    pytest.importorskip("pyarrow", reason="token shards need pyarrow (extra `train`)")
+    from gpt_video.shards import read_shards
+
+    (tmp_path / "av.py").write_text("raise ModuleNotFoundError('No module named av')")  # for the workers too
+    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    line = [sys.executable, "-c", WITHOUT_PYAV]
+    result = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("PyAV is not installed") == 1
+    assert {path.suffix for path in (tmp_path / "set" / "videos").iterdir()} == {".npz"}
+    conversations = read_shards(tmp_path / "tokens").conversations
+    assert sorted(len(clip.codes_thw) for turns in conversations for clip in turns) == [1, 2, 2, 2, 2]
+    assert (tmp_path / "sheet.png").stat().st_size > 500

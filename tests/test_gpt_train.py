@@ -122,20 +122,6 @@ def test_loss_of_each_action_is_that_of_its_own_turns(vocabulary):
     assert actions_BL[1].tolist() == [new] * 5 + [edit]
 
 
-def test_the_rate_warms_up_holds_and_falls():
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
-    optimizer.param_groups[0]["peak"] = 2.0
-
-    def rate(step, progress):
-        train.set_learning_rate([optimizer], step, progress)
-        return optimizer.param_groups[0]["lr"]
-
-    assert rate(0, 0) == pytest.approx(2 / train.WARM_UP_STEPS)
-    assert rate(1000, 0.3) == rate(1000, 0.5) == 2
-    assert rate(1000, 0.75) == pytest.approx(1)
-    assert rate(1000, 0.999) == pytest.approx(0.04)
-
-
 def test_wrong_input_is_named(run, data, tmp_path):
     with pytest.raises(ValueError, match=r"no GPT in .*nowhere"):
         run(tmp_path, "--init", tmp_path / "nowhere")

@@ -192,6 +192,13 @@ def test_an_unreadable_clip_among_many_is_counted_not_fatal(folder, tmp_path):
     assert len(clips) == 1 and len(clips.skipped) == 1 and "bad.mp4" in clips.skipped[0]
 
 
+@pytest.mark.parametrize("line", ['{"file_name": "good.mp4"', '{"text": "a ball"}', '{"file_name": 3}', '["good.mp4"]'])
+def test_a_line_of_metadata_that_names_no_file_is_named(tmp_path, line):
+    (tmp_path / "metadata.jsonl").write_text(f'{{"file_name": "absent.mp4"}}\n\n{line}\n')
+    with pytest.raises(ValueError, match=r"metadata\.jsonl, line 3 (is not JSON|has no text in the field .file_name)"):
+        ClipFolder(tmp_path)
+
+
 @pytest.mark.parametrize("wrong", ["missing", "unlisted", "empty"])
 def test_a_folder_without_clips_is_one_clear_error(tmp_path, wrong):
     if wrong == "empty":
@@ -232,6 +239,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(folder, tmp
     a, b = (VideoTokenizer.from_pretrained(tmp_path / name / "model") for name in ("straight", "cut"))
     for (name, x), y in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
         assert torch.equal(x, y), name
+    assert [path.name for path in (tmp_path / "cut").glob("checkpoint*")] == ["checkpoint-00000006"]
 
 
 def test_training_writes_its_numbers_and_sheets(folder, tmp_path):

@@ -22,6 +22,7 @@ from tokenizer import video
 from tokenizer.video import (
     VideoError,
     clip_to_frames,
+    data_set_suffix,
     fit,
     frames_to_clip,
     nearest_shape,
@@ -197,6 +198,16 @@ def test_gif_round_trip(tmp_path, fps):
 def test_colours_come_back(tmp_path, colour):
     write_video(tmp_path / "flat.mp4", np.full((5, 64, 64, 3), colour, np.uint8), 8)
     assert np.abs(read_video(tmp_path / "flat.mp4")[0].astype(int) - colour).max() <= 6
+
+
+@pytest.mark.parametrize("options", [{}, {"fps": 8}, {"fps": 5}, {"fps": 24, "max_frames": 7}, {"size": (20, 30)}])
+def test_npz_keeps_every_frame_and_is_read_as_a_video_is(tmp_path, options):
+    frames_THWC = np.random.default_rng(0).integers(0, 256, (9, 17, 31, 3), np.uint8)
+    write_video(tmp_path / "clip.npz", frames_THWC, 8)
+    wanted_THWC = resample(frames_THWC, np.arange(9) / 8, options.get("fps", 8))[: options.get("max_frames")]
+    read_THWC, fps = read_video(tmp_path / "clip.npz", **options)
+    np.testing.assert_array_equal(read_THWC, fit(wanted_THWC, *options.get("size", (17, 31))))
+    assert fps == options.get("fps", 8)
 
 
 def test_mp4_is_tagged_bt709_limited_range_and_starts_fast(tmp_path):
@@ -519,6 +530,36 @@ def test_a_video_without_frames(tmp_path):
         one_sentence(error)
 
 
+def test_an_npz_that_holds_no_frames_or_is_damaged(tmp_path):
+    path, good = tmp_path / "clip.npz", numbered(3)
+    write_video(path, moving_square(9), 8)
+    whole = path.read_bytes()
+    broken = [b"", b"not an archive", whole[: len(whole) // 2], whole[:500] + bytes(20) + whole[520:]]
+    for content in broken:
+        path.write_bytes(content)
+        with pytest.raises(VideoError, match=r"clip\.npz is not a video that can be read, or it was cut off") as error:
+            read_video(path)
+        one_sentence(error)
+    by_column = np.asfortranarray(good)
+    for frames, fps in [(good[0], 8), (good[:0], 8), (good / 255, 8), (by_column, 8), (good, 0), (good, math.nan)]:
+        np.savez(path, frames=frames, fps=fps)
+        with pytest.raises(VideoError, match="not a video that can be read"):
+            read_video(path)
+    for arrays in ({"masks": good}, {"frames": good}, {"frames": np.array([good, None], dtype=object), "fps": 8}):
+        np.savez(path, **arrays)
+        with pytest.raises(VideoError, match="not a video that can be read"):
+            read_video(path)
+
+
+def test_a_small_npz_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "MEMORY_LIMIT", 4 * 32 * 32 * 3)
+    write_video(tmp_path / "clip.npz", numbered(5), 1)
+    for options in ({}, {"fps": 0.9}, {"max_frames": 5}, {"fps": 8, "max_frames": 6}):
+        with pytest.raises(VideoError, match=r"frames of 32x32 are too many"):
+            read_video(tmp_path / "clip.npz", **options)
+    assert len(read_video(tmp_path / "clip.npz", max_frames=4)[0]) == 4
+
+
 @pytest.mark.parametrize("options", [{"fps": 0}, {"fps": math.nan}, {"fps": -8}, {"max_frames": 0}, {"size": (0, 0)}])
 def test_wrong_options_of_reading(tmp_path, options):
     write_video(tmp_path / "clip.mp4", numbered(3), 8)
@@ -538,6 +579,7 @@ def test_wrong_options_of_reading(tmp_path, options):
         (numbered(3), 0, "clip.mp4", "rate from"),
         (numbered(3), math.nan, "clip.gif", "rate from"),
         (numbered(3), 60, "clip.gif", "0.1 to 50"),
+        (numbered(3), 8, "no/folder/clip.npz", "No such file or directory"),
         (numbered(3), 8, "no/folder/clip.mp4", "No such file or directory"),
         (numbered(3), 8, "no/folder/clip.gif", "No such file or directory"),
         (numbered(3), 8, "file/clip.mp4", "Not a directory"),
@@ -553,7 +595,7 @@ def test_wrong_input_of_writing(tmp_path, frames_THWC, fps, name, message):
     assert sorted(os.listdir(tmp_path)) == ["file", "taken.mp4"]
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".npz"])
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, PermissionError(13, "Permission denied")])
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, suffix, interruption):
     path = tmp_path / f"clip{suffix}"
@@ -574,6 +616,9 @@ def test_without_pyav_the_rest_still_works(tmp_path, monkeypatch):
         write_video(tmp_path / "clip.mp4", numbered(3), 8)
     write_video(tmp_path / "clip.gif", numbered(3), 8)
     assert read_image(tmp_path / "clip.gif").shape == (32, 32, 3)
+    assert data_set_suffix() == ".npz"
+    write_video(tmp_path / "clip.npz", numbered(3), 8)
+    assert numbers(read_video(tmp_path / "clip.npz")[0]) == [0, 1, 2]
 
 
 # Real clips ----------------------------------------------------------------------------------------------------------

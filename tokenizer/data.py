@@ -19,7 +19,8 @@ from torch import Tensor
 
 from tokenizer.video import VideoError, fit, nearest_shape, read_video
 
-SHAPES = ((128, 128), (96, 160), (160, 96))  # (height, width): square, wide, tall
+# What clips are fitted to, here and when they become token shards: (height, width), square, wide and tall; frames a second.
+SHAPES = ((128, 128), (96, 160), (160, 96))
 FPS = 8.0
 CACHE_BYTES = 6 * 1024**3
 
@@ -121,4 +122,15 @@ def _rows(folder: Path) -> list[dict]:
         raise ValueError(f"{folder} is not a folder: give a folder of videos with metadata.jsonl")
     if not listing.is_file():
         raise ValueError(f'{listing} is missing: it names each video as {{"file_name": ..., "text": ...}}, a line each')
-    return [json.loads(line) for line in listing.read_text().splitlines() if line.strip()]
+    lines = enumerate(listing.read_text("utf-8").splitlines(), start=1)
+    return [_row(line, f"{listing}, line {number}") for number, line in lines if line.strip()]
+
+
+def _row(line: str, where: str) -> dict:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{where} is not JSON ({error}): write one object of names and values there") from error
+    if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
+        raise ValueError(f'{where} has no text in the field "file_name": name the video there')
+    return row

@@ -13,6 +13,7 @@ from einops import rearrange
 from torch import Tensor
 
 from tokenizer.data import ClipFolder
+from tokenizer.loop import run_command
 from tokenizer.losses import psnr, ssim
 from tokenizer.model import VideoTokenizer
 from tokenizer.quantizer import usage
@@ -90,4 +91,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -4,14 +4,12 @@
     python -m tokenizer.train --data DIR --out /tmp/check --overfit        # health check: can it learn one clip by heart?
 
 Started again with the same --out, it goes on where it stopped. Writes out/model/ (the tokenizer), out/log.jsonl, out/sheet-*.png
-and out/checkpoint/ (accelerate's, for resuming).
+and out/checkpoint-*/ (accelerate's, for resuming).
 """
 
 import argparse
 import json
-import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,6 +17,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from tokenizer.data import SHAPES, ClipFolder
+from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
 from tokenizer.losses import attention, psnr, reconstruction
 from tokenizer.model import PRESETS, VideoTokenizer, VideoTokenizerConfig
 from tokenizer.optimizer import make_optimizers
@@ -26,34 +25,10 @@ from tokenizer.quantizer import usage
 from tokenizer.report import evaluate, sheet
 
 LOSS_WEIGHTS = {"l1": 1.0, "gradient": 1.0, "coarse": 1.0}
-WARM_UP_STEPS = 50
 COLLAPSE_SHARE, COLLAPSE_AFTER = (
     0.01,
     200,
 )  # below 1 % of the codebook's perplexity after so many steps, training is lost
-
-
-@dataclass
-class Clock:
-    """Where the run is. `minutes` counts training time over all resumed parts."""
-
-    step: int = 0
-    minutes: float = 0.0
-
-    def state_dict(self) -> dict:
-        return vars(self).copy()
-
-    def load_state_dict(self, state: dict) -> None:
-        vars(self).update(state)
-
-    def progress(self, args: argparse.Namespace, step: int | None = None) -> float:
-        """Share of the run that is done, 0 .. 1, at `step` (now, by default)."""
-        return (self.step if step is None else step) / args.steps if args.steps else self.minutes / args.minutes
-
-
-def schedule(step: int, progress: float) -> float:
-    """Share of the peak learning rate: warm up, hold for half of the run, then fall linearly to a fiftieth."""
-    return min((step + 1) / WARM_UP_STEPS, 1.0) * max(min(1.0, 2 * (1 - progress)), 0.02)
 
 
 def plan(progress: float, args: argparse.Namespace) -> tuple[int, int]:
@@ -123,8 +98,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(model, args.learning_rate)]
     clock = Clock()
     accelerator.register_for_checkpointing(clock)
-    if (out / "checkpoint").exists():
-        accelerator.load_state(str(out / "checkpoint"))
+    if checkpoint := newest_checkpoint(out):
+        accelerator.load_state(str(checkpoint))
         accelerator.print(f"goes on at step {clock.step}, {clock.minutes:.1f} minutes")
     # ---- loop
     result: dict[str, float] = {}
@@ -135,25 +110,23 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         start = time.monotonic()
         # -- step
         batch = next(batches)
-        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = group["peak"] * schedule(clock.step, clock.progress(args))
+        set_learning_rate(optimizers, clock.step, clock.progress(args))
         numbers = train_step(prepared, optimizers, accelerator, batch)
-        clock.step += 1
-        clock.minutes += (time.monotonic() - start) / 60
+        clock.tick(time.monotonic() - start, accelerator)
         check_health(numbers, clock.step, model.codebook_size)
         # -- log
         if clock.step % 50 == 0:
             log(out, accelerator, {"step": clock.step, "minutes": round(clock.minutes, 2), **numbers})
         # -- evaluate, sample, save
         if clock.step % args.evaluate_every == 0:
-            save(out, accelerator, model)
+            save(out, accelerator, model, clock)
             if held_out and accelerator.is_main_process:
                 result = evaluate(model, held_out, args.validation_clips)
                 log(out, accelerator, {"step": clock.step, "validation": result})
                 sheet(model, held_out, 16, out / f"sheet-{clock.step:06d}.png")
     # ---- the end
     batches.close()
-    save(out, accelerator, model)
+    save(out, accelerator, model, clock)
     if held_out and accelerator.is_main_process:
         result = evaluate(model, held_out, args.validation_clips)
         log(out, accelerator, {"step": clock.step, "validation": result})
@@ -221,15 +194,13 @@ def log(out: Path, accelerator: Accelerator, entry: dict) -> None:
             file.write(line + "\n")
 
 
-def save(out: Path, accelerator: Accelerator, model: VideoTokenizer) -> None:
-    """The tokenizer, and the loop's state under a temporary name first: a cut leaves the older one whole."""
-    accelerator.save_state(str(out / "checkpoint.part"))
+def save(out: Path, accelerator: Accelerator, model: VideoTokenizer, clock: Clock) -> None:
+    """The tokenizer, then the loop's state: a run that is cut in between goes on from before and writes both again."""
     if accelerator.is_main_process:
-        shutil.rmtree(out / "checkpoint", ignore_errors=True)
-        (out / "checkpoint.part").rename(out / "checkpoint")
         # Rounded as the bundle stores it, so that codes made from now on are of the very tokenizer that will decode them.
         accelerator.unwrap_model(model).save_pretrained(out / "model", dtype=torch.float16)
+    save_checkpoint(out, accelerator, clock.step)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

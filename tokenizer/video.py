@@ -1,14 +1,15 @@
 """File <-> frames <-> clip: the only owner of codecs, frame rate, resizing and pixel range.
 
 In: a path to a video or an image. Out: `frames_THWC` (uint8 RGB), and from those `clip_CTHW` (float32 in [-1, 1]) for the networks;
-and all the way back to an .mp4 or .gif file. What a file may hold beside plain frames is settled here, once:
+and all the way back to an .mp4 or .gif file, or to an .npz of the frames as they are. What a file may hold beside plain frames
+is settled here, once:
 
 - rotation and mirroring (display matrix of a video, EXIF of an image) and non-square pixels are applied;
 - variable frame rate: frames are picked by their time stamps, never by counting;
 - alpha is composited on black; audio and subtitles are ignored;
 - a file that was cut off gives the frames that decode, and an error only where there is none.
 
-PyAV and Pillow are imported inside the functions: the module itself works where only numpy and torch are installed.
+PyAV and Pillow are imported inside the functions: the module itself, and .npz, work where only numpy and torch are installed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import math
 import os
 import struct
 import uuid
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +59,8 @@ def read_video(
     """
     height, width = size or (None, None)
     _check_positive(fps=fps, height=height, width=width, max_frames=max_frames)
+    if Path(path).suffix.lower() == ".npz":
+        return _read_npz(path, fps, size, max_frames)
     with _opened(path) as (container, stream):
         rate = float(stream.average_rate or stream.guessed_rate or 0) or 1.0
         timed = _timed(_decoded(container, stream), rate)
@@ -116,16 +122,18 @@ def write_video(
     metadata: dict[str, str] | None = None,
     crf: int = 12,
 ) -> None:
-    """Write uint8 RGB frames as .mp4 (H.264, yuv420p, BT.709, faststart) or as .gif (looping), by the suffix of `path`.
+    """Write uint8 RGB frames as .mp4 (H.264, yuv420p, BT.709, faststart), .gif (looping) or .npz, by the suffix of `path`.
 
     H.264 in yuv420p needs even sizes: an odd height or width grows by one, a copy of the last row or column.
+    An .npz holds the arrays `frames` and `fps` as they are, and no metadata; it needs no PyAV.
     metadata: kept in the file's comment tag, see `read_metadata`. crf: quality of H.264, 0 (best) to 51.
     The file appears under its name when it is complete, and not before. Raises VideoError.
     """
     path = Path(path)
-    highest_fps = {".mp4": 240, ".gif": 50}.get(path.suffix.lower())  # browsers slow faster gifs down
+    suffix = path.suffix.lower()
+    highest_fps = {".mp4": 240, ".gif": 50, ".npz": 240}.get(suffix)  # browsers slow faster gifs down
     if highest_fps is None:
-        raise VideoError(f"Cannot write {path}: the name must end in .mp4 or .gif.")
+        raise VideoError(f"Cannot write {path}: the name must end in .mp4, .gif or .npz.")
     if frames_THWC.dtype != np.uint8 or frames_THWC.ndim != 4 or frames_THWC.shape[3] != 3 or 0 in frames_THWC.shape:
         raise VideoError(
             f"Cannot write {path}: frames must be uint8 of shape (T, H, W, 3), not {frames_THWC.dtype} of {frames_THWC.shape}."
@@ -135,8 +143,11 @@ def write_video(
     comment = json.dumps(metadata) if metadata else ""
     draft = path.with_name(f".{uuid.uuid4().hex}.partial")
     try:
-        if path.suffix.lower() == ".mp4":
+        if suffix == ".mp4":
             _write_mp4(draft, frames_THWC, fps, comment, crf)
+        elif suffix == ".npz":
+            with draft.open("wb") as file:
+                np.savez_compressed(file, frames=frames_THWC, fps=fps)
         else:
             _write_gif(draft, frames_THWC, fps, comment)
         os.replace(draft, path)
@@ -228,12 +239,45 @@ def _check_file(path: str | os.PathLike) -> None:
         raise VideoError(f"{path} is a folder, not a file." if os.path.isdir(path) else f"There is no file {path}.")
 
 
+def data_set_suffix() -> str:
+    """The kind of file that a data set is written as on this machine: .mp4, or .npz (eight times as large) without PyAV."""
+    try:
+        _pyav()
+    except VideoError:
+        return ".npz"
+    return ".mp4"
+
+
 def _pyav() -> Any:
     try:
         import av
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise VideoError("Reading and writing video needs PyAV, which is not installed: pip install av.") from error
     return av
+
+
+def _read_npz(
+    path: str | os.PathLike, fps: float | None, size: tuple[int, int] | None, max_frames: int | None
+) -> tuple[np.ndarray, float]:
+    """`read_video` of an .npz by `write_video`. Frames are unpacked one by one, and no more than are asked for."""
+    _check_file(path)
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("frames.npy") as file:
+            rate = float(np.lib.format.read_array(archive.open("fps.npy")))
+            np.lib.format.read_magic(file)
+            (count, *shape), by_column, dtype = np.lib.format.read_array_header_1_0(file)
+            if dtype != np.uint8 or shape[2:] != [3] or 0 in (count, *shape) or by_column or not 0.1 <= rate <= 240:
+                raise ValueError(f"its frames are {dtype} of {(count, *shape)}, at {rate} a second")
+            most = min(max_frames or math.inf, count * max(1.0, (fps or rate) / rate))
+            if most * math.prod(shape) > MEMORY_LIMIT:
+                raise ValueError(f"{most:.0f} frames of {shape[1]}x{shape[0]} are too many: give a smaller max_frames")
+            frames = (np.frombuffer(file.read(math.prod(shape)), np.uint8).reshape(shape) for _ in range(count))
+            timed = ((index / rate, 1 / rate, frame_HWC) for index, frame_HWC in enumerate(frames))
+            shown = timed if fps is None else _shown(timed, fps, CLOCK_TOLERANCE)
+            frames_THWC = np.stack([frame_HWC for _, _, frame_HWC in islice(shown, max_frames)])
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise VideoError(f"{path} is not a video that can be read, or it was cut off ({error}).") from error
+    return fit(frames_THWC, *(size or shape[:2])), float(fps or rate)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 Enters: how many, a seed, and what to choose from. Leaves: a data-set folder (design.md, "Data on disk"), the same for the
 same seed whatever the number of workers; an interrupted one is completed. A conversation is a function of
-(seed, family, index) alone, where the family is "clip", "still" or "conversation".
+(seed, family, index) alone, where the family is "clip", "still" or "conversation". Without PyAV clips are written as .npz.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,11 +24,12 @@ import numpy as np
 from gpt_video.diorama.render import RenderedClip, Renderer
 from gpt_video.diorama.sample import Turn, sample_conversation
 from gpt_video.diorama.scene import to_json
+from tokenizer.data import FPS, SHAPES
+from tokenizer.video import data_set_suffix, read_video, write_video
 
-FPS = 8.0
-# (height, width), and frames of a clip or of a conversation's first turn, with how often each is chosen.
-SHAPES: dict[tuple[int, int], int] = {(128, 128): 60, (96, 160): 20, (160, 96): 20}
-FRAMES: dict[int, int] = {33: 60, 25: 10, 17: 18, 9: 12}
+# How often each shape is chosen, and each number of frames of a clip or of a conversation's first turn.
+SHAPE_WEIGHTS: dict[tuple[int, int], int] = dict(zip(SHAPES, (60, 20, 20), strict=True))
+FRAME_WEIGHTS: dict[int, int] = {33: 60, 25: 10, 17: 18, 9: 12}
 FAMILIES = ("clip", "still", "conversation")
 
 
@@ -43,8 +45,9 @@ class Choices:
 
     def record(self) -> dict[str, Any]:
         """As JSON: two folders with the same record hold the same conversations."""
-        shapes = [[*shape, weight] for shape, weight in (self.shapes or SHAPES).items()]
-        return asdict(self) | {"shapes": shapes, "frames": [list(item) for item in (self.frames or FRAMES).items()]}
+        shapes = [[*shape, weight] for shape, weight in (self.shapes or SHAPE_WEIGHTS).items()]
+        frames = [list(item) for item in (self.frames or FRAME_WEIGHTS).items()]
+        return asdict(self) | {"shapes": shapes, "frames": frames}
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ def rendered_turns(index: int, choices: Choices, family: str = "conversation") -
     """The turns of one conversation (or single clip, or still), rendered one by one, without any file."""
     name = _name(family, index)
     rng = Random(f"{choices.seed} {family} {index}")
-    height, width = _weighted(rng, choices.shapes or SHAPES)
-    frames = 1 if family == "still" else _weighted(rng, choices.frames or FRAMES)
+    height, width = _weighted(rng, choices.shapes or SHAPE_WEIGHTS)
+    frames = 1 if family == "still" else _weighted(rng, choices.frames or FRAME_WEIGHTS)
     least, most = choices.turns if family == "conversation" else (1, 1)
     turns = sample_conversation(rng, rng.randint(least, most), frames, held_out=choices.held_out)
     renderer = Renderer(height, width)
@@ -95,6 +98,8 @@ def render_dataset(
     counts = dict(zip(FAMILIES, (clips, stills, conversations), strict=True))
     jobs = [(str(folder), choices, family, index) for family in FAMILIES for index in range(counts[family])]
     waiting = [job for job in jobs if not _is_complete(folder, _part(folder, *job[2:]))]
+    if waiting and data_set_suffix() == ".npz":
+        print("PyAV is not installed: clips are written as .npz, with no loss, and larger than videos", file=sys.stderr)
     done = len(jobs) - len(waiting)
     for _ in _in_processes(waiting, workers):
         done += 1
@@ -107,7 +112,6 @@ def render_dataset(
 def contact_sheet(folder: str | os.PathLike[str], out_png: str | os.PathLike[str], n: int = 24) -> None:
     """A picture of n clips spread over the data set: first, middle and last frame of each, and its text."""
     from gpt_video.sheets import contact_sheet as draw
-    from tokenizer.video import read_video
 
     folder = Path(folder)
     try:
@@ -160,7 +164,7 @@ def _in_processes(jobs: list[tuple], workers: int) -> Iterable[str]:
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":  # imports once, for all workers
-        context.set_forkserver_preload(["gpt_video.diorama.make", "tokenizer.video"])
+        context.set_forkserver_preload(["gpt_video.diorama.make"])
     with context.Pool(min(workers, len(jobs)), initializer=_start_worker) as pool:
         yield from pool.imap_unordered(_render_conversation, jobs, chunksize=1)
 
@@ -171,8 +175,6 @@ def _start_worker() -> None:
 
 def _render_conversation(job: tuple[str, Choices, str, int]) -> str:
     """Writes the videos and masks of one conversation, then its lines of metadata."""
-    from tokenizer.video import write_video
-
     folder, (_, choices, family, index) = Path(job[0]), job
     lines = []
     for one in rendered_turns(index, choices, family):
@@ -187,7 +189,7 @@ def _render_conversation(job: tuple[str, Choices, str, int]) -> str:
 def _row(one: RenderedTurn) -> dict[str, Any]:
     turn, name = one.turn, f"{one.conversation}-{one.number}"
     return {
-        "file_name": f"videos/{name}.mp4",
+        "file_name": f"videos/{name}{data_set_suffix()}",
         "text": turn.texts[0],
         "texts": list(turn.texts),
         "languages": list(turn.languages),
