@@ -98,7 +98,8 @@ class Page:
             lengths: list[Any] = [(I18N("still"), STILL_SECONDS), *((f"{n} s", n) for n in LENGTHS)]
             self.length = gr.Dropdown(lengths, value=4, label=I18N("length"), min_width=120, scale=2)
         with gr.Accordion(I18N("advanced"), open=False):
-            self.seed = gr.Number(None, label=I18N("seed"), info=I18N("seed_hint"), precision=0, minimum=0)
+            # Not a gr.Number: that one shows an empty value as 0 and sends 0, so that every film would have the same seed.
+            self.seed = gr.Textbox("", label=I18N("seed"), info=I18N("seed_hint"), max_lines=1)
             self.sliders = [
                 gr.Slider(0, most, 0, step=step, interactive=False, label=I18N(name), info=I18N(f"{name}_hint"))
                 for name, (_, most, step) in SLIDERS.items()
@@ -154,7 +155,7 @@ class Page:
         action: str,
         shape: str,
         seconds: float,
-        seed: float | None,
+        seed: str | None,
         temperature: float,
         guidance_scale: float,
         top_p: float,
@@ -171,7 +172,8 @@ class Page:
         session.stop.clear()
         settings: dict[str, Any] = {"temperature": temperature, "guidance_scale": guidance_scale, "top_p": top_p}
         settings = {name: value or None for name, value in settings.items()}
-        settings["seed"] = secrets.randbelow(2**31) if seed is None else int(seed)
+        typed = (seed or "").strip()
+        settings["seed"] = int(typed) if typed.isdecimal() else typed or secrets.randbelow(2**31)  # words are refused below
         try:
             video_request = make_request(session, language, prompt, action, shape, seconds, **settings)
             if not self.model.done():

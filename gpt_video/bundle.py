@@ -285,7 +285,9 @@ def _check_parts(folder: Path, record: Mapping[str, Any], vocabulary: Vocabulary
 
 
 def _save_gpt(gpt: Qwen3ForCausalLM, folder: Path) -> None:
-    state = {name: tensor.to(torch.bfloat16) for name, tensor in gpt.state_dict().items()}
+    # A cast parts the head from the embedding table that it is tied to: without this the same matrix is written twice.
+    tied = {"lm_head.weight"} if gpt.config.tie_word_embeddings else set()
+    state = {name: tensor.to(torch.bfloat16) for name, tensor in gpt.state_dict().items() if name not in tied}
     with _no_progress_bars():  # 15 MB a file: what git hosts and review tools still take without large-file storage
         gpt.save_pretrained(folder, state_dict=state, max_shard_size="15MB")
 

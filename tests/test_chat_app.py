@@ -205,7 +205,7 @@ def _client(url: str, folder: Path):
 
 
 def _message(prompt: str = "a red ball", action: str = "new", seconds: float = 1, top_p: float = 0.9) -> tuple:
-    return prompt, action, "square", seconds, 3, 1.0, 2.0, top_p
+    return prompt, action, "square", seconds, "3", 1.0, 2.0, top_p
 
 
 def test_a_program_makes_edits_and_continues(page_url: str, tmp_path: Path) -> None:
@@ -217,12 +217,19 @@ def test_a_program_makes_edits_and_continues(page_url: str, tmp_path: Path) -> N
 
 
 def test_sampling_is_left_to_the_model_unless_it_is_given(page_url: str, tmp_path: Path) -> None:
-    message = ("a red ball", "new", "square", 0.125, 3)
+    message = ("a red ball", "new", "square", 0.125, "3")
     client = _client(page_url, tmp_path)
     left, given = (client.predict(*message, *own, api_name="/generate")[-1] for own in ((0, 0, 0), (0.5, 1, 0.3)))
     names = ("temperature", "guidance_scale", "top_p")
     assert [left[name] for name in names] == [None, None, None]
     assert [given[name] for name in names] == [0.5, 1, 0.3]
+
+
+def test_a_seed_that_is_no_number_is_said(page_url: str, tmp_path: Path) -> None:
+    from gradio_client.exceptions import AppError
+
+    with pytest.raises(AppError, match="seed is 'seven': expected a whole number"):
+        _client(page_url, tmp_path).predict("a red ball", "new", "square", 0.125, "seven", 0, 0, 0, api_name="/generate")
 
 
 def test_sliders_of_a_model_that_cannot_load_stay_as_they_are(tmp_path: Path) -> None:
@@ -331,6 +338,16 @@ def browser():
         browser.close()
 
 
+def _seed_shown(page) -> str:
+    from playwright.sync_api import expect
+
+    finished = re.compile(r"\d+ frames in .* s, seed (\d+)\.")
+    expect(page.locator("#gv-status")).to_contain_text(finished)
+    found = finished.search(page.locator("#gv-status").inner_text())
+    assert found
+    return found[1]
+
+
 @pytest.mark.browser
 def test_a_person_makes_a_video_and_edits_it(page_url: str, browser) -> None:
     from playwright.sync_api import expect
@@ -351,6 +368,7 @@ def test_a_person_makes_a_video_and_edits_it(page_url: str, browser) -> None:
     expect(page.locator("#gv-status")).to_contain_text(re.compile(r"Frame \d+ of 33, \d+ s left"))
     expect(page.locator("#gv-video video")).to_be_visible()
     page.wait_for_function("document.querySelector('#gv-video video').currentTime > 0")  # it plays by itself
+    seeds = [_seed_shown(page)]
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the video").click()
     assert download.value.path().read_bytes()[4:8] == b"ftyp"
@@ -360,6 +378,8 @@ def test_a_person_makes_a_video_and_edits_it(page_url: str, browser) -> None:
     page.get_by_role("button", name="Generate").click()
     expect(page.locator("#gv-stage img")).to_be_visible()
     expect(page.locator("#gv-video video")).to_be_visible()
+    seeds.append(_seed_shown(page))
+    assert len({*seeds, "0"}) == 3, "an empty field draws a seed for each video"
     assert all(url.startswith((page_url, "data:", "blob:")) for url in asked), "the page asks other hosts for something"
     page.close()
 
