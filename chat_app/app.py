@@ -173,7 +173,8 @@ class Page:
         settings: dict[str, Any] = {"temperature": temperature, "guidance_scale": guidance_scale, "top_p": top_p}
         settings = {name: value or None for name, value in settings.items()}
         typed = (seed or "").strip()
-        settings["seed"] = int(typed) if typed.isdecimal() else typed or secrets.randbelow(2**31)  # words are refused below
+        # What is not a number is refused where requests are checked.
+        settings["seed"] = int(typed) if typed.isdecimal() else typed or secrets.randbelow(2**31)
         try:
             video_request = make_request(session, language, prompt, action, shape, seconds, **settings)
             if not self.model.done():

@@ -80,7 +80,9 @@ def test_a_large_gpt_is_stored_in_small_files_and_each_of_them_is_checked(copy):
     shards = sorted(path.name for path in (copy / "gpt").glob("*.safetensors"))
     assert shards == [f"model-{n}-of-00003.safetensors" for n in ("00001", "00002", "00003")]
     assert all(path.stat().st_size < 16 * 2**20 for path in copy.rglob("*.*"))
-    assert "lm_head.weight" not in (copy / "gpt" / "model.safetensors.index.json").read_text(), "the tied table is stored twice"
+    assert "lm_head.weight" not in (copy / "gpt" / "model.safetensors.index.json").read_text(), (
+        "the tied table is stored twice"
+    )
     assert all(f"gpt/{name}" in (copy / "SHA256SUMS").read_text() for name in (*shards, "model.safetensors.index.json"))
     for name, stored in load(copy).gpt.state_dict().items():
         assert torch.equal(stored, gpt.state_dict()[name].bfloat16().float()), name

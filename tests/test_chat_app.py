@@ -229,7 +229,9 @@ def test_a_seed_that_is_no_number_is_said(page_url: str, tmp_path: Path) -> None
     from gradio_client.exceptions import AppError
 
     with pytest.raises(AppError, match="seed is 'seven': expected a whole number"):
-        _client(page_url, tmp_path).predict("a red ball", "new", "square", 0.125, "seven", 0, 0, 0, api_name="/generate")
+        _client(page_url, tmp_path).predict(
+            "a red ball", "new", "square", 0.125, "seven", 0, 0, 0, api_name="/generate"
+        )
 
 
 def test_sliders_of_a_model_that_cannot_load_stay_as_they_are(tmp_path: Path) -> None:
