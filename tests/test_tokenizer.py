@@ -1,5 +1,6 @@
 """The tokenizer's laws: grid and round trips, causality, streaming, codebook, losses, and its training loop."""
 
+import argparse
 import json
 
 import numpy as np
@@ -249,6 +250,13 @@ def test_training_writes_its_numbers_and_sheets(folder, tmp_path):
     assert set(result) == {"clips", "psnr", "psnr_subjects", "ssim", "usage", "perplexity"}
     assert (tmp_path / "sheet-last.png").stat().st_size > 1000
     assert "validation" in (tmp_path / "log.jsonl").read_text()
+
+
+def test_a_batch_holds_as_many_latent_frames_at_any_temporal_stride():
+    args = argparse.Namespace(stills=0.2, latent_frames=18, frames=17)
+    assert tokenizer_train.plan(0.1, args, 4) == (18, 1)
+    assert tokenizer_train.plan(0.3, args, 4) == (3, 17)  # 5 latent frames each
+    assert tokenizer_train.plan(0.3, args, 8) == (6, 17)  # 3 each
 
 
 @pytest.mark.parametrize(

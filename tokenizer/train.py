@@ -31,11 +31,11 @@ COLLAPSE_SHARE, COLLAPSE_AFTER = (
 )  # below 1 % of the codebook's perplexity after so many steps, training is lost
 
 
-def plan(progress: float, args: argparse.Namespace) -> tuple[int, int]:
+def plan(progress: float, args: argparse.Namespace, temporal_stride: int) -> tuple[int, int]:
     """(clips, frames) of the next batch: single frames for the first share of the run, then windows of video."""
     if progress < args.stills:
         return args.latent_frames, 1
-    return max(args.latent_frames // (1 + (args.frames - 1) // 4), 1), args.frames
+    return max(args.latent_frames // (1 + (args.frames - 1) // temporal_stride), 1), args.frames
 
 
 def parse_shape(text: str) -> tuple[int, int]:
@@ -105,7 +105,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     result: dict[str, float] = {}
     numbers: dict[str, float] = {}
     seed = args.seed + 1000 * accelerator.process_index  # each process its own batches
-    batches = clips.batches(seed, clock.step, lambda step: plan(clock.progress(args, step), args))
+    stride = model.config.temporal_stride
+    batches = clips.batches(seed, clock.step, lambda step: plan(clock.progress(args, step), args, stride))
     while clock.progress(args) < 1:
         start = time.monotonic()
         # -- step
