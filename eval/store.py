@@ -1,0 +1,48 @@
+"""A small network on disk: NAME.safetensors in float16, and NAME.json that tells what it is, with the weights' SHA-256.
+
+Enters: a state dict and a record of plain values. Leaves: the same again, or a clear error where a file is missing or damaged.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from eval.protocol import file_sha256
+
+
+def save_network(folder: str | Path, name: str, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> str:
+    """Writes both files under temporary names first; returns the SHA-256 of the weights."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights, draft = folder / f"{name}.safetensors", folder / f".{name}.safetensors.partial"
+    save_file({key: value.detach().to(torch.float16).contiguous() for key, value in tensors.items()}, draft)
+    sha256 = file_sha256(draft)
+    os.replace(draft, weights)
+    text = json.dumps({**record, "sha256": sha256}, indent=1, ensure_ascii=False) + "\n"
+    draft = folder / f".{name}.json.partial"
+    draft.write_text(text, "utf-8")
+    os.replace(draft, folder / f"{name}.json")
+    return sha256
+
+
+def load_network(folder: str | Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor], str]:
+    """(record, tensors in float32, SHA-256). ValueError where something is missing, damaged, or not what the hash says."""
+    folder = Path(folder)
+    try:
+        record = json.loads((folder / f"{name}.json").read_text("utf-8"))
+        weights = folder / f"{name}.safetensors"
+        sha256, tensors = file_sha256(weights), load_file(weights)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ValueError(f"no readable {name} in {folder} ({error}): train one with `python -m eval.train`") from error
+    if record.get("sha256") != sha256:
+        raise ValueError(f"{weights} is damaged or of another version: its hash is not the one in {name}.json")
+    return record, {key: value.float() for key, value in tensors.items()}, sha256

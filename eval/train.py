@@ -1,0 +1,121 @@
+"""Train the judge, the tiny CLIP or the feature network on rendered clips.
+
+    python -m eval.train judge    --data DIR DIR --validation DIR --out runs/judge --minutes 15
+    python -m eval.train clip     --data DIR DIR --validation DIR --out runs/clip --minutes 8
+    python -m eval.train features --data DIR     --validation DIR --out runs/features --minutes 5
+
+DIR: what `gpt-video data render` made; --validation one with held-out scenes. Started again with the same --out, it goes on where
+it stopped. Writes out/model/ (to be copied into eval/weights/), out/log.jsonl and out/checkpoint-*/. A batch is a function of the
+seed and the step; minutes count training alone, reading the clips comes before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+
+from eval.clips import RenderedClips, ahead
+from eval.objectives import TASKS, Task
+from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
+
+FRAMES = {"judge": 96, "clip": 96, "features": 72}  # of a batch
+LOG_EVERY = 25
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=list(TASKS))
+    parser.add_argument("--data", required=True, nargs="+", help="folders of rendered clips")
+    parser.add_argument("--validation", help="folder of rendered clips that are not trained on")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--minutes", type=float, default=15.0, help="training time; ignored with --steps")
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--coded-share", type=float, default=0.5, help="share of clips that go through H.264 once more")
+    parser.add_argument("--most", type=int, help="clips read of each folder")
+    parser.add_argument("--evaluate-every", type=int, default=500, help="steps")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    """Train; returns the last evaluation (or the last training numbers, without --validation)."""
+    args = parse(argv)
+    # ---- setup
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    set_seed(args.seed)
+    accelerator = Accelerator(mixed_precision="bf16")
+    # ---- data
+    start = time.monotonic()
+    clips = RenderedClips(args.data, coded_share=args.coded_share, most=args.most)
+    held_out = RenderedClips([args.validation], most=args.most) if args.validation else None
+    accelerator.print(f"{len(clips)} clips read in {time.monotonic() - start:.0f} s")
+    # ---- model and optimizers
+    task: Task = TASKS[args.what](clips, args.seed, FRAMES[args.what])
+    model = accelerator.prepare(task.model.train())
+    optimizers = [accelerator.prepare(optimizer) for optimizer in task.optimizers(args.learning_rate)]
+    clock = Clock()
+    accelerator.register_for_checkpointing(clock)
+    if checkpoint := newest_checkpoint(out):
+        accelerator.load_state(str(checkpoint))
+        accelerator.print(f"goes on at step {clock.step}, {clock.minutes:.1f} minutes")
+    # ---- loop
+    result: dict[str, Any] = {}
+    batches = ahead(task.batch, clock.step)
+    while clock.progress(args) < 1:
+        start = time.monotonic()
+        # -- step
+        set_learning_rate(optimizers, clock.step, clock.progress(args))
+        result = train_step(task, model, optimizers, accelerator, next(batches))
+        clock.tick(time.monotonic() - start, accelerator)
+        # -- log
+        if clock.step % LOG_EVERY == 0:
+            log(out, {"step": clock.step, "minutes": round(clock.minutes, 2), **result})
+        # -- evaluate, save
+        if clock.step % args.evaluate_every == 0:
+            save_checkpoint(out, accelerator, clock.step)
+            if held_out:
+                log(out, {"step": clock.step, "validation": task.evaluate(held_out)})
+    # ---- the end
+    batches.close()
+    save_checkpoint(out, accelerator, clock.step)
+    if held_out:
+        result = task.evaluate(held_out)
+        log(out, {"step": clock.step, "validation": result})
+    task.save(out / "model", result, {"steps": clock.step, "minutes": round(clock.minutes, 2), "clips": len(clips)})
+    return result
+
+
+def train_step(task: Task, model: Any, optimizers: Any, accelerator: Accelerator, batch: Any) -> dict[str, float]:
+    """One step; the named losses and their sum. SystemExit where that is not finite."""
+    with accelerator.autocast():
+        terms = task.losses(model, task.moved(batch, accelerator.device))
+    loss = torch.stack(list(terms.values())).sum()
+    accelerator.backward(loss)
+    accelerator.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
+    numbers = {name: round(float(term.detach()), 4) for name, term in {"loss": loss, **terms}.items()}
+    if not torch.isfinite(loss):
+        raise SystemExit(f"the loss is not finite ({numbers}); start again with a lower --learning-rate")
+    return numbers
+
+
+def log(out: Path, entry: dict[str, Any]) -> None:
+    line = json.dumps(entry)
+    print(line, flush=True)
+    with (out / "log.jsonl").open("a") as file:
+        file.write(line + "\n")
+
+
+if __name__ == "__main__":
+    run_command(main)

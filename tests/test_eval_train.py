@@ -1,0 +1,129 @@
+"""Training of the small networks: each learns something in a few steps, resumes exactly, and leaves files that load."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from eval import diorama_nets as nets
+from eval import train
+from eval.clip_score import clip_score
+from eval.clips import RenderedClips
+from eval.judge import Judge
+from eval.objectives import TASKS, tampered
+from tests.painted_scenes import data_set
+
+pytest.importorskip("tokenizers", reason="training the tiny CLIP needs the `tokenizers` library (extra `train`)")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return data_set(tmp_path_factory.mktemp("train") / "set", 9, size=(64, 64))
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(train, "FRAMES", dict.fromkeys(TASKS, 6))
+
+
+def run(what: str, folder, out, steps: int) -> dict:
+    arguments = ["--data", folder, "--validation", folder, "--out", out, "--steps", steps, "--coded-share", 0]
+    return train.main([what, *map(str, arguments)])
+
+
+def weights(out, what: str) -> dict[str, torch.Tensor]:
+    names = {"judge": "judge", "clip": "model", "features": "diorama-features"}
+    return load_file(out / "model" / f"{names[what]}.safetensors")
+
+
+@pytest.mark.parametrize("what", list(TASKS))
+def test_a_run_that_was_cut_off_ends_with_the_same_weights(folder, tmp_path, monkeypatch, what: str):
+    run(what, folder, tmp_path / "whole", 3)
+
+    # The rate follows the share of the run that is done, so a cut run is one that was stopped, not one that was shorter.
+    def cut(out, accelerator, step, save=train.save_checkpoint):
+        save(out, accelerator, step)
+        raise KeyboardInterrupt
+
+    parser = ["--data", folder, "--out", tmp_path / "cut", "--steps", 3, "--coded-share", 0, "--evaluate-every", 2]
+    monkeypatch.setattr(train, "save_checkpoint", cut)
+    with pytest.raises(KeyboardInterrupt):
+        train.main([what, *map(str, parser)])
+    monkeypatch.undo()
+    monkeypatch.setattr(train, "FRAMES", dict.fromkeys(TASKS, 6))
+    run(what, folder, tmp_path / "cut", 3)
+    whole, resumed = weights(tmp_path / "whole", what), weights(tmp_path / "cut", what)
+    assert whole.keys() == resumed.keys() and all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_the_judge_carries_its_accuracy(folder, tmp_path):
+    result = run("judge", folder, tmp_path, 2)
+    judge = Judge.load(tmp_path / "model")
+    assert judge.ceiling == result["accuracy"] and judge.record["training"]["steps"] == 2
+    assert {"kind", "colour", "place", "time"} <= judge.ceiling.keys()
+    assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["validation"] == result
+
+
+def test_the_tiny_clip_is_scored_by_the_code_of_any_clip_under_its_own_name(folder, tmp_path):
+    run("clip", folder, tmp_path, 2)
+    network = nets.diorama_clip(tmp_path / "model")
+    frames = np.zeros((3, 96, 160, 3), np.uint8)
+    score, _ = clip_score([frames, frames + 90], ["a red ball", "un chien bleu"], network)
+    assert score.name.startswith("diorama-clip") and score.protocol.extractor_sha256 == network.sha256
+    (tmp_path / "model" / nets.CLIP_RECORD).write_text('{"sha256": "0"}')
+    with pytest.raises(ValueError, match="damaged"):
+        nets.diorama_clip(tmp_path / "model")
+
+
+def test_the_features_are_an_extractor_like_any_other(folder, tmp_path):
+    run("features", folder, tmp_path, 2)
+    extractor = nets.diorama_extractor(tmp_path / "model")
+    clips = [np.random.default_rng(n).integers(0, 256, (9, 96, 160, 3), dtype=np.uint8) for n in range(3)]
+    features_ND = extractor(clips)
+    assert features_ND.shape == (3, nets.FEATURES) and np.array_equal(extractor(clips[1:2])[0], features_ND[1])
+    with pytest.raises(ValueError, match="no readable diorama-features"):
+        nets.diorama_extractor(tmp_path)
+
+
+def test_losses_fall(folder):
+    """Painted blocks are easy: a few steps on the same batch must lower every network's loss."""
+    clips = RenderedClips([folder])
+    for what, task_of in TASKS.items():
+        torch.manual_seed(0)
+        task = task_of(clips, 0, 6)
+        optimizers, batch, seen = task.optimizers(1e-3), task.batch(0), []
+        for _ in range(5):
+            loss = sum(task.losses(task.model, batch).values())
+            loss.backward()
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+            seen.append(float(loss.detach()))
+        assert seen[-1] < 0.97 * seen[0], what
+
+
+def test_what_was_done_to_a_clip_is_what_its_labels_say():
+    clip = torch.linspace(-1, 1, 9)[:, None, None, None].expand(9, 3, 128, 128).clone()
+    seen = set()
+    for seed in range(60):
+        out, what = tampered(clip, np.random.default_rng(seed))
+        steps = out.mean(dim=(1, 2, 3)).diff()
+        name = nets.TAMPERING[int(what["tampering"])]
+        seen.add(name)
+        assert out.shape == clip.shape and (what["quality"] >= 0).all()
+        if name == "frozen":
+            assert steps.abs().max() < 0.02
+        if name == "as it is":
+            assert (steps > 0.1).all()
+        if name == "reversed":
+            assert (steps < -0.1).all()
+    assert seen == set(nets.TAMPERING)
+
+
+def test_a_missing_folder_is_an_error_and_not_a_traceback(tmp_path):
+    with pytest.raises(ValueError, match=r"metadata\.jsonl"):
+        train.main(["judge", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
