@@ -11,7 +11,7 @@ from torch import Tensor
 WHITE = 255.0
 
 
-def attention(clip_BCTHW: Tensor, masks_BTHW: Tensor | None, contrast: float = 3.0, subject: float = 4.0) -> Tensor:
+def attention(clip_BCTHW: Tensor, masks_BTHW: Tensor | None, contrast: float = 3.0, subject: float = 8.0) -> Tensor:
     """Weight of each pixel, mean 1 over a clip: weights_B1THW.
 
     A mean over the frame is blind: floor and sky fill it, and with a plain L1 the subjects vanish while the PSNR rises. Pixels

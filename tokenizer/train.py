@@ -61,7 +61,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--stills", type=float, default=0.35, help="share of the run on single frames")
     parser.add_argument("--frames", type=int, default=9, help="frames of a training window")
-    parser.add_argument("--latent-frames", type=int, default=9, help="latent frames a batch")
+    parser.add_argument("--latent-frames", type=int, default=18, help="latent frames a batch")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--evaluate-every", type=int, default=500, help="steps")
     parser.add_argument("--validation-clips", type=int, default=48)
