@@ -24,7 +24,7 @@ import torch
 
 from gpt_video.dtype import best_dtype
 from gpt_video.sequence import Vocabulary
-from gpt_video.shards import LENGTHS, tokenizer_hash
+from gpt_video.shards import tokenizer_hash
 from gpt_video.text import TextTokenizer
 from tokenizer.data import FPS, SHAPES
 from tokenizer.model import VideoTokenizer
@@ -53,10 +53,10 @@ class BundleSettings:
     """
 
     window: int
+    latent_frames: tuple[int, ...]
+    continue_frames: tuple[int, ...]
     fps: float = FPS
     shapes: tuple[tuple[int, int], ...] = SHAPES
-    latent_frames: tuple[int, ...] = LENGTHS
-    continue_frames: tuple[int, ...] = (2, 4)
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 0.95

@@ -17,7 +17,7 @@ import torch
 
 from gpt_video import sequence
 from gpt_video.sequence import Turn, Vocabulary
-from gpt_video.shards import LENGTHS, Clip, read_shards, summary, tokenize_folder, tokenizer_hash, write_shards
+from gpt_video.shards import Clip, read_shards, summary, tokenize_folder, tokenizer_hash, write_shards
 from gpt_video.text import TextTokenizer
 
 __all__ = ["PackedBatches", "read_shards", "summary", "tokenize_folder", "tokenizer_hash", "write_shards"]
@@ -32,7 +32,8 @@ class PackedBatches:
     samples of one packed length (lengths are few: slots and grids are), so nothing is padded and conversations never see
     each other. `labels` lie where `ids` do: transformers shifts them. On the way a sample may be
 
-    - cut to fewer latent frames, all its turns alike (`truncate_share`; not with continuations): codes are causal;
+    - cut to fewer latent frames, all its turns alike (`truncate_share`; not with continuations): codes are causal. To one of
+      the shards' lengths, or of the `shortest` so many of them;
     - turned into a rolled window, see sequence.py (`rolled_share` of those that are long enough);
     - stripped of the last turn's words (`caption_dropout`), for guidance;
     - corrupted (`corrupt_share`): up to `corrupt_rate` of its video ids replaced by random ones, against drift;
@@ -56,7 +57,7 @@ class PackedBatches:
         caption_dropout: float = 0.1,
         corrupt_share: float = 0.5,
         corrupt_rate: float = 0.15,
-        lengths: Sequence[int] = LENGTHS,
+        shortest: int | None = None,
         text_noise: Callable[[str, random.Random], str] | None = None,
         process_index: int = 0,
         process_count: int = 1,
@@ -73,7 +74,7 @@ class PackedBatches:
         self.tokens_per_batch, self.window, self.seed = tokens_per_batch, window, seed
         self.truncate_share, self.rolled_share, self.caption_dropout = truncate_share, rolled_share, caption_dropout
         self.corrupt_share, self.corrupt_rate = corrupt_share, corrupt_rate
-        self.lengths, self.text_noise = lengths, text_noise
+        self.lengths, self.text_noise = corpus.lengths[:shortest], text_noise
         self.process_index, self.process_count = process_index, process_count
         self.epoch_index, self.position = 0, 0
 

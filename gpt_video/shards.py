@@ -23,9 +23,8 @@ import numpy as np
 import torch
 
 from gpt_video import sequence
-from tokenizer.data import FPS, SHAPES
+from tokenizer.data import CONTINUED_FRAMES, FPS, FRAMES, SHAPES
 
-LENGTHS = (1, 3, 5, 7, 9)  # latent frames of a turn that starts or edits a video
 ENCODE_BATCH = 16
 
 Record = dict[str, Any]
@@ -104,7 +103,7 @@ def _clips(folder: Path, records: Sequence[Record], video_tokenizer, fps: float,
 
 def _pieces(frames_THWC: np.ndarray, video_tokenizer) -> Iterator[np.ndarray]:
     """A long clip as pieces of trained lengths. A rest that is no longer than a still is dropped, unless it is all there is."""
-    longest, *shorter = [video_tokenizer.clip_shape(t, 1, 1)[0] for t in reversed(LENGTHS)]
+    longest, *shorter = [video_tokenizer.clip_shape(t, 1, 1)[0] for t in reversed(latent_lengths(video_tokenizer)[0])]
     start = 0
     while len(frames_THWC) - start >= longest:
         yield frames_THWC[start : start + longest]
@@ -115,6 +114,13 @@ def _pieces(frames_THWC: np.ndarray, video_tokenizer) -> Iterator[np.ndarray]:
 
 
 # From frames to shards
+
+
+def latent_lengths(video_tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Latent frames of the clips that stand alone (FRAMES), and of those that go on from another (CONTINUED_FRAMES)."""
+    step = video_tokenizer.clip_shape(2, 1, 1)[0] - 1
+    alone = tuple(1 + (frames - 1) // step for frames in FRAMES if (frames - 1) % step == 0)
+    return alone, tuple(frames // step for frames in CONTINUED_FRAMES if frames % step == 0)
 
 
 def tokenizer_hash(video_tokenizer: torch.nn.Module) -> str:
@@ -262,7 +268,12 @@ class _ShardEncoder:
 
         for group in self.waiting.values():
             self._encode(group)
-        metadata = {"tokenizer": name, "codebook_size": str(self.video_tokenizer.codebook_size), "sources": sources}
+        metadata = {
+            "tokenizer": name,
+            "codebook_size": str(self.video_tokenizer.codebook_size),
+            "lengths": json.dumps(latent_lengths(self.video_tokenizer)[0]),
+            "sources": sources,
+        }
         table = pa.Table.from_pylist(self.rows, schema=_schema().with_metadata(metadata))
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(path.name + ".part")
@@ -319,7 +330,7 @@ def _shard_metadata(path: Path) -> dict[str, str]:
 
     try:
         metadata = pq.read_schema(path).metadata or {}
-        return {key: metadata[key.encode()].decode() for key in ("tokenizer", "codebook_size", "sources")}
+        return {key: metadata[key.encode()].decode() for key in ("tokenizer", "codebook_size", "lengths", "sources")}
     except (pa.ArrowInvalid, KeyError) as error:
         raise ValueError(f"{path} is not a token shard, or damaged: remove it and tokenize again") from error
 
@@ -349,11 +360,12 @@ class Clip:
 
 
 class Corpus(NamedTuple):
-    """All shards in memory: every conversation a list of turns."""
+    """All shards in memory: every conversation a list of turns. `lengths`: latent frames that clips are cut to."""
 
     conversations: list[list[Clip]]
     tokenizer: str
     codebook_size: int
+    lengths: tuple[int, ...]
 
 
 def read_shards(shards: StrPath | Sequence[StrPath]) -> Corpus:
@@ -379,7 +391,8 @@ def read_shards(shards: StrPath | Sequence[StrPath]) -> Corpus:
             texts, languages = tuple(row["texts"]), tuple(row["languages"])
             clip = Clip(row["turn"], row["parent"], row["action"], texts, languages, codes_thw)
             conversations[path, row["conversation"]].append(clip)
-    return Corpus(list(conversations.values()), tokenizers[0], int(metadata[0]["codebook_size"]))
+    lengths = tuple(json.loads(metadata[0]["lengths"]))
+    return Corpus(list(conversations.values()), tokenizers[0], int(metadata[0]["codebook_size"]), lengths)
 
 
 def summary(shards: StrPath | Sequence[StrPath]) -> dict[str, Any]:

@@ -41,7 +41,6 @@ from gpt_video.sheets import contact_sheet, curves
 from gpt_video.text import TextTokenizer
 from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
 
-SHORT_LENGTHS = (1, 3)  # latent frames in the first part of a run
 TABLE_RATE = 3  # the embedding table learns faster than the matrices
 LOG_EVERY = 20
 VALIDATION_BATCHES = 24
@@ -169,7 +168,7 @@ def training_streams(
         "process_index": accelerator.process_index,
         "process_count": accelerator.num_processes,
     }
-    cut: dict[str, Any] = {"truncate_share": 1.0, "lengths": SHORT_LENGTHS, "rolled_share": 0.0}
+    cut: dict[str, Any] = {"truncate_share": 1.0, "shortest": 2, "rolled_share": 0.0}
     short = PackedBatches(args.shards, vocabulary, text_tokenizer, seed=args.seed, **cut, **common)
     return short, PackedBatches(args.shards, vocabulary, text_tokenizer, seed=args.seed + 1, **common)
 

@@ -233,13 +233,14 @@ def make_bundle(out: Path, args: argparse.Namespace) -> dict[str, str]:
 def trained_settings(out: Path, video_tokenizer, window: int):
     """What the data really held: the shapes, and the lengths up to the longest clip."""
     from gpt_video.bundle import BundleSettings
-    from gpt_video.shards import LENGTHS
+    from gpt_video.shards import latent_lengths
     from tokenizer.data import SHAPES
 
     grids = [tuple(map(int, grid.split("x"))) for grid in result_of(out, "tokens")["train"]["grids"]]
     shapes = tuple(shape for shape in SHAPES if video_tokenizer.grid(1, *shape)[1:] in {grid[1:] for grid in grids})
     longest = max(grid[0] for grid in grids)
-    return BundleSettings(window=window, shapes=shapes, latent_frames=tuple(t for t in LENGTHS if t <= longest))
+    alone, continued = latent_lengths(video_tokenizer)
+    return BundleSettings(window, tuple(t for t in alone if t <= longest), continued, shapes=shapes)
 
 
 def manifest(out: Path, args: argparse.Namespace) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -10,8 +11,17 @@ import torch
 
 from gpt_video import sequence
 from gpt_video.dataset import IGNORED, PackedBatches
-from gpt_video.shards import read_records, read_shards, summary, tokenize_folder, tokenizer_hash, write_shards
+from gpt_video.shards import (
+    latent_lengths,
+    read_records,
+    read_shards,
+    summary,
+    tokenize_folder,
+    tokenizer_hash,
+    write_shards,
+)
 from tests.conftest import FakeVideoTokenizer, random_frames
+from tokenizer import VideoTokenizer, VideoTokenizerConfig
 from tokenizer.video import frames_to_clip, write_video
 
 pytest.importorskip("pyarrow", reason="token shards need pyarrow (extra `train`)")
@@ -342,3 +352,21 @@ def test_noise_is_applied_and_long_captions_are_cut(batches, vocabulary):
 def test_a_model_with_another_codebook_is_an_error(shards, text_tokenizer):
     with pytest.raises(ValueError, match="64 codes and not 65"):
         PackedBatches(shards, sequence.Vocabulary(text_tokenizer.vocab_size, 65), text_tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("temporal_stride", "alone", "continued"), [(4, (1, 3, 5, 7, 9), (2, 4)), (8, (1, 2, 3, 4, 5), (1, 2))]
+)
+def test_lengths_follow_the_tokenizers_temporal_stride(tmp_path, temporal_stride, alone, continued):
+    config = replace(VideoTokenizerConfig.preset("tiny"), temporal_stride=temporal_stride)
+    video_tokenizer = VideoTokenizer(config).eval()
+    assert latent_lengths(video_tokenizer) == (alone, continued)
+    turns = [({"text": f"{frames} frames"}, random_frames(frames, frames, 32, 32)) for frames in (1, 9, 33)]
+    write_shards(turns, tmp_path, video_tokenizer)
+    corpus = read_shards(tmp_path)
+    assert corpus.lengths == alone
+    assert [conversation[0].codes_thw.shape[0] for conversation in corpus.conversations] == [
+        alone[0],
+        alone[1],
+        alone[4],
+    ]

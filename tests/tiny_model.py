@@ -35,7 +35,7 @@ def make_bundle(folder: Path, seed: int = 0) -> Path:
         for parameter in gpt.parameters():  # a fresh GPT has blocks that do nothing: let each of them matter
             if parameter.ndim == 2:
                 torch.nn.init.normal_(parameter, std=0.1)
-    settings = BundleSettings(window=WINDOW, shapes=((32, 32), (32, 48), (48, 32)), latent_frames=(1, 3, 5))
+    settings = BundleSettings(WINDOW, (1, 3, 5), (2, 4), shapes=((32, 32), (32, 48), (48, 32)))
     save_bundle(folder, video_tokenizer, gpt, text_tokenizer, settings, "# A random model for tests\n", {"clips": 0})
     return folder
 

@@ -19,9 +19,11 @@ from torch import Tensor
 
 from tokenizer.video import VideoError, fit, nearest_shape, read_video
 
-# What clips are fitted to, here and when they become token shards: (height, width), square, wide and tall; frames a second.
+# What clips are fitted to, here and when they become token shards: (height, width), square, wide and tall; frames a second;
+# frames of a clip that stands alone, and of one that goes on from another. All presets' temporal strides divide them.
 SHAPES = ((128, 128), (96, 160), (160, 96))
 FPS = 8.0
+FRAMES, CONTINUED_FRAMES = (1, 9, 17, 25, 33), (8, 16)
 CACHE_BYTES = 6 * 1024**3
 
 
