@@ -18,10 +18,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from transformers import DynamicCache, Qwen3ForCausalLM
-from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
+from transformers import Qwen3ForCausalLM
 
 from gpt_video import sequence
+from gpt_video.decoder import Decoder
 from gpt_video.sequence import Grid, Vocabulary
 
 
@@ -45,15 +45,16 @@ class Engine:
     """A GPT that is ready to sample: `generate`. Not thread-safe."""
 
     def __init__(self, gpt: Qwen3ForCausalLM, vocabulary: Vocabulary, dtype: torch.dtype | None = None):
-        """Takes `gpt` over: it is set to evaluation, its norms are fused and, if given, it is cast to `dtype`."""
+        """Takes `gpt` over: it is set to evaluation and, if given, it is cast to `dtype`."""
         rows = gpt.config.vocab_size
         if rows != vocabulary.size:
             raise ValueError(
                 f"the GPT has {rows} tokens and the vocabulary {vocabulary.size}: they are not of one model"
             )
         self.gpt = gpt.to(dtype or gpt.dtype).eval()  # type: ignore[arg-type]  # transformers' wrapper hides the signature
-        fuse_norms_(self.gpt)
+        self.decoder = Decoder(self.gpt)
         self.vocabulary = vocabulary
+        self.video_rows_KD = gpt.lm_head.weight[vocabulary.video_slice].detach()
         self.window = gpt.config.max_position_embeddings
 
     @torch.inference_mode()
@@ -84,18 +85,21 @@ class Engine:
             raise ValueError(
                 f"a sequence of {length} tokens exceeds the window of {self.window}: ask for a shorter video"
             )
-        cache = DynamicCache(config=self.gpt.config)
+        cache = self.decoder.new_cache(len(ids_BL), length)
+        hidden_BD = self.decoder.read(ids_BL, cache)
         for frame in range(start_frame, start_frame + n_new):
             noise_BSK = torch.stack([self._noise(seed, frame, h * w) for seed in seeds]).to(ids_BL.device)
             codes: list[torch.Tensor] = []
             for noise_BK in noise_BSK.unbind(1):
                 if should_stop is not None and should_stop():
                     return
-                codes_B = sample(self._logits(ids_BL, cache), noise_BK, sampling)
-                codes.append(codes_B)
-                ids_BL = self.vocabulary.video_ids(codes_B).repeat(ids_BL.shape[0] // len(codes_B))[:, None]
+                if codes:
+                    hidden_BD = self.decoder.step(self._ids(codes[-1], len(ids_BL)), cache)
+                codes.append(sample(self._logits(hidden_BD), noise_BK, sampling))
             yield rearrange(torch.stack(codes), "(h w) b -> b h w", h=h)
-            ids_BL = F.pad(ids_BL, (0, 1), value=self.vocabulary.frame)  # last code and next <|frame|>: one forward
+            if frame + 1 < start_frame + n_new:
+                self.decoder.step(self._ids(codes[-1], len(ids_BL)), cache)
+                hidden_BD = self.decoder.step(torch.full_like(ids_BL[:, 0], self.vocabulary.frame), cache)
 
     def _prefill_ids(self, prompts: Sequence[np.ndarray], given: torch.Tensor | None, guided: bool) -> torch.Tensor:
         """ids_BL of the prompts; guided, with the same rows without words below them."""
@@ -111,19 +115,13 @@ class Engine:
             rows += [sequence.without_words(row, self.vocabulary) for row in rows]
         return torch.from_numpy(np.stack(rows)).to(self.gpt.device)
 
-    def _logits(self, ids_BL: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
-        """Feeds ids_BL; float32 logits_BK of the video codes that may follow."""
-        n_new, n_past = ids_BL.shape[1], cache.get_seq_length()
-        # Without a mask sdpa takes its causal path, right for an empty cache alone. With a cache the mask must
-        # be explicit: a step feeds one token, or two where a frame begins.
-        mask = torch.ones(n_new, n_past + n_new, dtype=torch.bool, device=ids_BL.device).tril(n_past)[None, None]
-        hidden_BLD = self.gpt.model(
-            input_ids=ids_BL,
-            attention_mask={"full_attention": mask if n_past else None},
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
-        return F.linear(hidden_BLD[:, -1], self.gpt.lm_head.weight[self.vocabulary.video_slice]).float()
+    def _ids(self, codes_B: torch.Tensor, rows: int) -> torch.Tensor:
+        """The token of each row: guidance has two rows for a code."""
+        return self.vocabulary.video_ids(codes_B).repeat(rows // len(codes_B))
+
+    def _logits(self, hidden_BD: torch.Tensor) -> torch.Tensor:
+        """float32 logits_BK of the video codes that may follow."""
+        return F.linear(hidden_BD, self.video_rows_KD).float()
 
     def _noise(self, seed: int, frame: int, cells: int) -> torch.Tensor:
         """Gumbel noise_SK for the cells of one latent frame, a function of (seed, frame) alone. Always made on the CPU."""
@@ -131,16 +129,6 @@ class Engine:
         generator = torch.Generator().manual_seed(int.from_bytes(digest) >> 1)
         exponential_SK = torch.empty(cells, self.vocabulary.codebook_size).exponential_(generator=generator)
         return -exponential_SK.log()
-
-
-def fuse_norms_(gpt: Qwen3ForCausalLM) -> None:
-    """torch's RMSNorm (one operation) for transformers' (seven), on the same weights: a sixth of a decoding step on a CPU."""
-    for module in list(gpt.modules()):
-        for name, norm in list(module.named_children()):
-            if isinstance(norm, Qwen3RMSNorm):
-                fused = torch.nn.RMSNorm(len(norm.weight), eps=norm.variance_epsilon)
-                fused.weight = norm.weight
-                setattr(module, name, fused)
 
 
 def sample(logits_RK: torch.Tensor, noise_BK: torch.Tensor, sampling: Sampling) -> torch.Tensor:

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from transformers import Qwen3ForCausalLM
 
 from gpt_video import sequence
+from gpt_video.decoder import Decoder
 from gpt_video.engine import Engine, Sampling, restrict, sample
-from gpt_video.model import build_gpt
+from gpt_video.model import build_gpt, gpt_config
 from gpt_video.sequence import Turn, Vocabulary
 
 VOCABULARY = Vocabulary(text_size=40, codebook_size=24)
@@ -65,18 +67,33 @@ def test_a_sample_does_not_depend_on_its_batch(engine, scale):
         assert torch.equal(made(engine, [row], sampling, [seed])[0], codes_thw)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_an_engine_leaves_the_function_of_the_gpt_as_it_was(dtype):
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
+@pytest.mark.parametrize("key_heads", [1, 2, 4])
+def test_the_decoder_is_the_stock_gpt(dtype, tolerance, key_heads):
     torch.manual_seed(0)
-    gpt = build_gpt("tiny", VOCABULARY.size, 256).to(dtype)
-    ids_BL = torch.from_numpy(prompt())[None]
+    config = gpt_config("tiny", VOCABULARY.size, 256)
+    config.num_attention_heads, config.num_key_value_heads, config.head_dim = 4, key_heads, 16
+    gpt = Qwen3ForCausalLM._from_config(config).eval()
+    for weight in gpt.parameters():  # the norms' weights too, which start as ones
+        torch.nn.init.normal_(weight, std=0.15 if weight.ndim == 2 else 1.0)
+    gpt = gpt.to(dtype)
+    ids_BL = torch.randint(0, VOCABULARY.size, (3, 40))
+    decoder = Decoder(gpt)
+    cache = decoder.new_cache(3, 40)
     with torch.inference_mode():
-        before_BLV, names = gpt(input_ids=ids_BL).logits, list(gpt.state_dict())
-        Engine(gpt, VOCABULARY)
-        torch.testing.assert_close(
-            gpt(input_ids=ids_BL).logits, before_BLV, atol=1e-2 if dtype.itemsize == 2 else 1e-5, rtol=0
-        )
-    assert list(gpt.state_dict()) == names
+        stock_BLD = gpt.model(input_ids=ids_BL).last_hidden_state
+        ours = [decoder.read(ids_BL[:, :30], cache)] + [
+            decoder.step(ids_B, cache) for ids_B in ids_BL[:, 30:].unbind(1)
+        ]
+    difference = (torch.stack(ours, 1) - stock_BLD[:, 29:]).float().square().mean().sqrt()
+    assert difference / stock_BLD.float().square().mean().sqrt() < tolerance
+
+
+def test_a_variant_that_the_decoder_does_not_cover_is_an_error():
+    config = gpt_config("tiny", VOCABULARY.size, 256)
+    config.attention_bias = True
+    with pytest.raises(ValueError, match="only plain Qwen3"):
+        Decoder(Qwen3ForCausalLM._from_config(config))
 
 
 def test_the_seed_decides_and_the_global_state_does_not(engine):
