@@ -282,15 +282,11 @@ def _load(model: str | None, **kwargs: Any) -> VideoGenerator:
 
 @contextmanager
 def _needs(extra: str) -> Iterator[None]:
-    """Turns a missing optional library, or a missing graphics back end, into a sentence that says what to install."""
+    """Turns a missing optional library into a sentence that says what to install."""
     try:
         yield
     except ImportError as error:
         raise ValueError(f"this needs the extra {extra!r} ({error}): pip install 'gpt-video[{extra}]'") from error
-    except RuntimeError as error:
-        if type(error).__name__ != "RendererUnavailable":
-            raise
-        raise ValueError(str(error)) from error
 
 
 @contextmanager

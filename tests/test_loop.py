@@ -108,3 +108,18 @@ def test_a_wrong_folder_is_one_sentence_and_exit_code_2(tmp_path, monkeypatch, c
     error = capsys.readouterr().err
     assert end.value.code == 2
     assert error.startswith("error: ") and sentence in error and error.count("\n") == 1
+
+
+def test_the_recipe_says_what_is_missing_where_nothing_can_be_rendered(tmp_path, monkeypatch, capsys):
+    from gpt_video.diorama import make
+    from gpt_video.diorama.render import RendererUnavailable
+
+    def unavailable(*args, **options):
+        raise RendererUnavailable("MuJoCo cannot draw here: install libegl1")
+
+    monkeypatch.setattr(make, "render_dataset", unavailable)
+    monkeypatch.setattr(sys, "argv", ["default.py", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / "recipes" / "default.py"), run_name="__main__")
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "error: MuJoCo cannot draw here: install libegl1\n"

@@ -33,7 +33,7 @@ HIDES_UP_TO = 1.8  # depth of the props that may stand before a subject, and so 
 SHADOW_FROM = 0.06  # half extent of the smallest part that throws a shadow
 
 
-class RendererUnavailable(RuntimeError):
+class RendererUnavailable(OSError):
     """MuJoCo, or a way for it to draw without a screen, is missing on this machine."""
 
 
