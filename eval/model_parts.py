@@ -1,0 +1,334 @@
+"""The measurements of a model, one function each: bench, words, anchors, surprise, drift, copies.
+
+Enters: a loaded model, the folder of the run, what is asked (`ModelTask`), and the networks that judge (`Instruments`). Leaves: a
+`Part`: scores, and a row for every prompt and turn. Videos are kept as files, so that a part that was cut off goes on, and so
+that later parts look at what the first one made. The real side of every comparison is drawn by the renderer and stored by the
+same encoder as the model's videos.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from eval.autoregressive import MEASURES, Pairs, anchored, drift, surprise_scores
+from eval.bench_scores import Record, Scores
+from eval.clip_score import ClipNetwork, clip_score, consistency_scores
+from eval.copies import TrainingCodes, copy_scores
+from eval.diorama_bench import FPS, DioramaBench
+from eval.diorama_nets import diorama_clip, diorama_extractor
+from eval.features import Extractor
+from eval.folder import Frames, RememberingClip, Video
+from eval.generators import Ask, Generator, Made, ModelGenerator
+from eval.judge import Judge
+from eval.protocol import Protocol, Score
+from eval.results import Row
+from eval.suite import Prompt, Suite, build_suite
+from eval.unaffected import rendered
+from gpt_video.diorama.render import RendererUnavailable
+from gpt_video.generate import VideoGenerator
+from gpt_video.request import GenerateRequest, size_name
+from tokenizer.video import clip_to_frames, frames_to_clip, read_video, write_video
+
+CODEC = "H.264 crf 12"
+CLIPS, CODES, REAL = "clips", "codes", "real"
+LEAST_SCENES = 32  # two for each block of the jackknife
+Count = Callable[[int, int], None]
+Report = Callable[[str, int, int], None]
+
+
+class LeftOut(Exception):
+    """A part that cannot be measured here, with the reason; the others are still wanted."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one measurement found. rows: numbers of single prompts, by "key"; curves: of drift."""
+
+    scores: tuple[Score, ...]
+    rows: tuple[Row, ...] = ()
+    skipped: tuple[str, ...] = ()
+    curves: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "scores": [score.to_dict() for score in self.scores]}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Part:
+        scores = tuple(Score.from_dict(score) for score in record["scores"])
+        return cls(**{**record, "scores": scores, "rows": tuple(record["rows"]), "skipped": tuple(record["skipped"])})
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """The networks that look at a model's videos, all of them small and inside the package."""
+
+    judge: Judge
+    clip: ClipNetwork
+    features: Extractor
+
+    @classmethod
+    def load(cls) -> Instruments:
+        """Raises ValueError if one of them is missing or damaged."""
+        return cls(Judge.load(), diorama_clip(), diorama_extractor())
+
+
+@dataclass(frozen=True)
+class ModelTask:
+    """What is asked of a model. form: of DioramaBench, or a Suite; shards: training codes, for the copy check."""
+
+    form: str | Suite = "short"
+    parts: tuple[str, ...] = ("bench", "words", "anchors", "surprise", "drift", "copies")
+    shards: str | None = None
+    batch_size: int = 8
+    drift_videos: int = 2
+    drift_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        unknown = [part for part in self.parts if part not in PARTS]
+        if unknown or "bench" not in self.parts:
+            raise ValueError(
+                f"the parts are {', '.join(PARTS)}, and bench is needed by all: not {', '.join(self.parts)}"
+            )
+
+    @cached_property
+    def suite(self) -> Suite:
+        return build_suite(self.form) if isinstance(self.form, str) else self.form
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the numbers, beside the suite. The parts do not: more of them can be added to a run later."""
+        return {"shards": self.shards, "drift": [self.drift_videos, self.drift_seconds]}
+
+    @property
+    def scenes(self) -> list[Prompt]:
+        """One prompt a scene, in turn in each language: for what compares whole sets of videos."""
+        by_scene: dict[int, list[Prompt]] = {}
+        for prompt in self.suite.prompts:
+            by_scene.setdefault(prompt.scene_number, []).append(prompt)
+        return [prompts[number % len(prompts)] for number, prompts in by_scene.items()]
+
+
+# --------------------------------------------------------------------------------------------------------- parts
+
+
+def bench(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
+    """DioramaBench itself; its videos and their codes are kept."""
+    maker = KeepsCodes(ModelGenerator(generator, task.batch_size), out / CODES)
+    return run_bench(maker, out, task.suite, instruments.judge, report)
+
+
+def run_bench(maker: Generator, out: Path, suite: Suite, judge: Judge, report: Count) -> Part:
+    """The same on anything that makes videos."""
+    run = DioramaBench(suite, judge, maker, out, keep_clips=True)
+    scores = run.run(report)
+    table = Scores(judge, run.protocol, "")
+    return Part(tuple(scores), tuple(_row(record, table, out) for record in run.records))
+
+
+def words(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
+    """How well the videos of the prompts fit their words, and how steady they are beside how much moves."""
+    videos = [Video(out / CLIPS / f"{prompt.key}.mp4", prompt.key, prompt.text) for prompt in task.suite.prompts]
+    prompts, network = [video.prompt for video in videos], RememberingClip.of(instruments.clip, out / "cache" / "clip")
+    score, alignment = clip_score(_counted(Frames(videos), report), prompts, network, codec=CODEC)
+    values = zip(videos, alignment.per_video("100 cos"), strict=True)
+    rows = [{"key": video.name, score.name: float(value)} for video, value in values]
+    scores = (score, *consistency_scores(Frames(videos), prompts, network, codec=CODEC))
+    shutil.rmtree(out / "cache", ignore_errors=True)
+    return Part(scores, tuple(rows))
+
+
+def anchors(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
+    """The tokenizer's and the model's distance to real videos, between real ones and shuffled captions."""
+    mine, others = task.scenes, _other_scenes(task)
+    if len(mine) < LEAST_SCENES:
+        raise LeftOut(f"a distance of {len(mine)} videos says nothing: it needs {LEAST_SCENES} scenes")
+    total, network = len(mine) + len(others), instruments.features
+    real = [_drawn(prompt, out / REAL / f"{prompt.key}.mp4") for prompt in _counted(mine, report, total)]
+    reference = [_drawn(p, out / REAL / f"other-{p.key}.mp4") for p in _counted(others, report, total, len(mine))]
+    made = {
+        "tokenizer": [_coded(generator, path, out / REAL / f"coded-{path.name}") for path in real],
+        "model": [out / CLIPS / f"{prompt.key}.mp4" for prompt in mine],
+    }
+
+    def pairs(paths: Sequence[Path], prompts: Sequence[Prompt]) -> Pairs:
+        texts = [instruments.clip.text_features(prompt.text)[0] for prompt in prompts]
+        return Pairs(np.concatenate([network([read_video(path)[0]]) for path in paths]), np.stack(texts))
+
+    settings = Protocol(
+        "diorama-fvd between anchors",
+        codec=CODEC,
+        fps=FPS,
+        input_law=str(network.law),
+        extractor=f"{network.description} and {instruments.clip.name}",
+        extractor_sha256=f"{network.sha256} {instruments.clip.sha256}",
+        statistic="joint Frechet distance, parts scaled to variance 1",
+        reference_sha256=task.suite.hash,
+    )
+    sets = {name: pairs(paths, mine) for name, paths in made.items()}
+    return Part(tuple(anchored("diorama-fvd", pairs(reference, others), pairs(real, mine), sets, settings)))
+
+
+def surprise(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
+    """Bits per video token on renders of the suite's scenes, and how many of them the words save."""
+    prompts = task.scenes
+    paths = [_drawn(prompt, out / REAL / f"{prompt.key}.mp4") for prompt in _counted(prompts, report)]
+    clips = [read_video(path)[0] for path in paths]
+    return Part(tuple(surprise_scores(generator, [prompt.text for prompt in prompts], clips)))
+
+
+def long_videos(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
+    """A minute of video, second by second."""
+    folder = out / "drift"
+    folder.mkdir(exist_ok=True)
+    clips = []
+    for number, prompt in enumerate(task.scenes[: task.drift_videos]):
+        path = folder / f"{prompt.key}.mp4"
+        if not path.is_file():
+            request = GenerateRequest(prompt.text, seconds=task.drift_seconds, seed=number, size=size_name(prompt.size))
+            done = partial(_shifted, report, number, task.drift_videos)
+            made = generator.generate_many([request], 1, done)
+            write_video(path, made[0].frames_THWC, FPS, metadata={"prompt": prompt.text})
+        clips.append(read_video(path)[0])
+    found = drift(clips, instruments.judge)
+    judge = instruments.judge.sha256
+    protocol = Protocol(
+        "drift",
+        codec=CODEC,
+        fps=FPS,
+        extractor="diorama-judge",
+        extractor_sha256=judge,
+        reference_sha256=task.suite.hash,
+    )
+    curves = {name: found.measures[name].tolist() for name in MEASURES}
+    return Part(tuple(found.scores(protocol)), curves={"drift": curves})
+
+
+def copies(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
+    """Do the outputs repeat training clips more than clips do that cannot be copies?"""
+    if task.shards is None:
+        raise LeftOut("the copy check needs the training codes: --shards DIR")
+    from gpt_video.shards import read_shards
+
+    corpus = read_shards(task.shards)
+    if corpus.tokenizer != generator.bundle.tokenizer_hash:
+        raise ValueError(
+            f"{task.shards} was made by another tokenizer than this model's: its codes say nothing about it"
+        )
+    known = TrainingCodes([clip.codes_thw for talk in corpus.conversations for clip in talk])
+    prompts = task.scenes
+    outputs = [np.load(out / CODES / f"{prompt.key}.npy") for prompt in _counted(prompts, report)]
+    paths = [_drawn(prompt, out / REAL / f"{prompt.key}.mp4") for prompt in prompts]
+    held_out = [_codes(generator, read_video(path)[0]) for path in paths]
+    protocol = Protocol(
+        "copies", reference_sha256=task.suite.hash, extra={"tokenizer": generator.bundle.tokenizer_hash}
+    )
+    return Part(tuple(copy_scores(known.check(outputs), known.check(held_out), protocol)))
+
+
+PARTS: dict[str, Callable[[VideoGenerator, Path, ModelTask, Instruments, Count], Part]] = {
+    "bench": bench,
+    "words": words,
+    "anchors": anchors,
+    "surprise": surprise,
+    "drift": long_videos,
+    "copies": copies,
+}
+
+
+# ------------------------------------------------------------------------------------------------------- helpers
+
+
+class KeepsCodes:
+    """A maker that also writes the codes of what it makes to folder/KEY.npy."""
+
+    def __init__(self, maker: Generator, folder: Path):
+        self.maker, self.folder = maker, folder
+        self.name, self.sha256 = maker.name, maker.sha256
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def make(self, asks: Sequence[Ask]) -> list[Made]:
+        made = self.maker.make(asks)
+        for ask, video in zip(asks, made, strict=True):
+            np.save(self.folder / f"{ask.key}.npy", video.turn.codes_thw)
+        return made
+
+    def given(self, frames_THWC: np.ndarray, prompt: str) -> Made:
+        return self.maker.given(frames_THWC, prompt)
+
+
+def _row(record: Record, table: Scores, out: Path) -> Row:
+    """One record of the benchmark as a row: words first, then each number under the name of its score."""
+    claims: list[Record] = record.get("claims") or record.get("asked") or []
+    wrong = [f"{claim['name']}: {claim['seen']}, not {claim['wanted']}" for claim in claims if not claim["right"]]
+    kept = [one for one in record.get("kept", []) if one["before"] != one["after"]]
+    wrong += [f"{one['name']} changed to {one['after']}" for one in kept]
+    row: Row = {name: record.get(name, "") for name in ("key", "turn", "scene", "language", "edit")}
+    row |= {"what": record["kind"], "prompt": record["text"], "wrong": "; ".join(wrong)}
+    # A conversation's first video bears the conversation's name, its edits a number after it.
+    video = out / CLIPS / f"{record['key'].removesuffix('-0') if record['kind'] == 'first' else record['key']}.mp4"
+    row["video"] = f"{CLIPS}/{video.name}" if video.is_file() else ""
+    if "asked" in record:
+        return row | {"edit done": table.is_done(record), "attributes kept": table.share_kept(record)}
+    found: dict[str, list[bool]] = {}
+    for claim in claims:
+        found.setdefault(claim["name"], []).append(claim["right"])
+    return row | {"attributes right": table.share_right(record)} | {n: float(np.mean(v)) for n, v in found.items()}
+
+
+def _other_scenes(task: ModelTask) -> list[Prompt]:
+    """As many held-out scenes again, which the model was not asked for."""
+    form = task.form if isinstance(task.form, str) else "short"
+    other = ModelTask(build_suite(form, seed=1), parts=("bench",))
+    return other.scenes[: len(task.scenes)]
+
+
+def _drawn(prompt: Prompt, path: Path) -> Path:
+    """The render of a prompt's scene as a file, drawn if it is not there. Raises LeftOut where nothing can be drawn."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _drawing():
+            write_video(path, rendered(prompt.scene, prompt.size), FPS)
+    return path
+
+
+@contextmanager
+def _drawing() -> Iterator[None]:
+    try:
+        yield
+    except RendererUnavailable as error:
+        raise LeftOut(f"needs renders of held-out scenes: {error}") from error
+
+
+def _coded(generator: VideoGenerator, source: Path, path: Path) -> Path:
+    """A video through the tokenizer and back, as a file."""
+    if not path.is_file():
+        codes_Bthw = torch.from_numpy(_codes(generator, read_video(source)[0]))[None].to(generator.device)
+        with torch.inference_mode():
+            write_video(path, clip_to_frames(generator.tokenizer.decode(codes_Bthw)[0].cpu()), FPS)
+    return path
+
+
+@torch.inference_mode()
+def _codes(generator: VideoGenerator, frames_THWC: np.ndarray) -> np.ndarray:
+    clip_BCTHW = frames_to_clip(frames_THWC)[None].to(generator.device)
+    return generator.tokenizer.encode(clip_BCTHW)[0].cpu().numpy()
+
+
+def _shifted(report: Count, number: int, videos: int, done: int, total: int) -> None:
+    report(number * total + done, videos * total)
+
+
+def _counted(items: Sequence[Any], report: Count, total: int | None = None, before: int = 0) -> Iterator[Any]:
+    for number, item in enumerate(items, 1):
+        yield item
+        report(before + number, total or len(items))
