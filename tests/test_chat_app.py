@@ -9,7 +9,6 @@ import base64
 import io
 import json
 import re
-import shutil
 import socket
 import string
 import time
@@ -28,6 +27,8 @@ from chat_app.words import WORDS, language_of
 from gpt_video.request import GeneratedVideo, GenerateRequest, Lengths, PastTurn, Progress, Timings
 
 SIZES = {"square": (128, 128), "wide": (96, 160), "tall": (160, 96)}
+
+pytest_plugins = ["tests.chromium"]
 
 
 class FakeGenerator:
@@ -326,20 +327,6 @@ def test_listening_to_everybody_is_warned_about(monkeypatch: pytest.MonkeyPatch,
 # ------------------------------------------------------------------------------------------------ as a person
 
 
-@pytest.fixture(scope="module")
-def browser():
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("needs Chromium")
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=30_000)  # a busy machine is no reason to fail
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 def _seed_shown(page) -> str:
     from playwright.sync_api import expect
 
@@ -351,10 +338,10 @@ def _seed_shown(page) -> str:
 
 
 @pytest.mark.browser
-def test_a_person_makes_a_video_and_edits_it(page_url: str, browser) -> None:
+def test_a_person_makes_a_video_and_edits_it(page_url: str, chromium) -> None:
     from playwright.sync_api import expect
 
-    page = browser.new_page(locale="en-GB", viewport={"width": 1280, "height": 800})
+    page = chromium.new_page(locale="en-GB", viewport={"width": 1280, "height": 800})
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(page_url)
@@ -387,10 +374,10 @@ def test_a_person_makes_a_video_and_edits_it(page_url: str, browser) -> None:
 
 
 @pytest.mark.browser
-def test_a_phone_in_french(page_url: str, browser) -> None:
+def test_a_phone_in_french(page_url: str, chromium) -> None:
     from playwright.sync_api import expect
 
-    page = browser.new_page(locale="fr-FR", viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page = chromium.new_page(locale="fr-FR", viewport={"width": 390, "height": 844}, color_scheme="dark")
     page.goto(page_url)
     expect(page.locator("#gv-stage")).to_contain_text("Votre vidéo apparaît ici")
     page.get_by_label("la prolonger").check()
