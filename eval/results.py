@@ -30,6 +30,7 @@ from gpt_video.files import write_text
 FORMAT = 1
 RESULTS, TABLE, FEATURES = "results.json", "per_prompt.csv", "features.npz"
 LEAST_SHARED, MOST_SHARED = 16, 512
+LEAST_TO_TELL = 8  # scenes: a bootstrap of fewer is far too narrow to name a winner
 # What a row is; all other columns are numbers, named as the scores are whose means they make up.
 LEADING = ("key", "what", "turn", "scene", "language", "prompt", "edit", "video", "wrong")
 LANGUAGES = {"English": "en", "French": "fr"}
@@ -132,8 +133,8 @@ class Pair:
         p_value = self.difference.p_value if self.difference else None
         if p_value is not None:
             low, high = (self.value, self.value) if p_value < 0.05 else (-1.0, 1.0)
-        elif self.interval is not None:
-            low, high = self.interval
+        elif self.difference is not None and self.interval is not None:
+            low, high = self.interval if self.difference.n >= LEAST_TO_TELL else (-1.0, 1.0)
         else:
             return self.comparison.better
         if low <= 0 <= high:

@@ -87,6 +87,8 @@ def test_the_better_run_is_ahead_prompt_by_prompt(run, better):
     found = {one.comparison.a.name: one for one in pair(run[0], better[0])}
     assert found["attributes right"].verdict == "b" and found["attributes right"].difference.n == 16
     assert found["drift of colour"].difference is None  # no prompt has a value of its own
+    few = found["attributes kept, edit 2"]
+    assert (few.difference.n, few.verdict) == (4, "neither")  # too few scenes to name a winner, whatever their interval
     swapped = {one.comparison.a.name: one for one in pair(better[0], run[0])}
     assert swapped["attributes right"].verdict == "a"
     assert swapped["attributes right"].difference.value == pytest.approx(-found["attributes right"].difference.value)
