@@ -24,6 +24,7 @@ from eval.protocol import Protocol, Score
 from eval.suite import Conversation, Prompt, Suite
 from eval.unaffected import UnaffectedRegion, rendered
 from gpt_video.diorama.render import RendererUnavailable
+from gpt_video.files import write_text
 from tokenizer.video import write_video
 
 CHUNK = 10  # prompts or conversations that are generated together, and lost together when a run is cut off
@@ -211,7 +212,7 @@ class DioramaBench:
             raise ValueError(f"{path} holds records of {lines[0]}, and not of {header}: give another folder")
         self.records = lines[1:]
         if not lines:
-            path.write_text(json.dumps(header) + "\n", "utf-8")
+            write_text(path, json.dumps(header) + "\n")
 
     def _write(self, records: Sequence[Record]) -> None:
         """A chunk in one write, so that a cut leaves whole chunks."""

@@ -25,6 +25,7 @@ from eval.judge import Judge, accuracy
 from eval.judge_net import JudgeNet, Logits, channels_last
 from eval.protocol import file_sha256
 from eval.store import save_network
+from gpt_video.files import write_text
 from tokenizer.optimizer import make_optimizers
 
 CELLS_WEIGHT = 4.0  # against a dozen other losses: what is not found cannot be looked at
@@ -220,7 +221,7 @@ class ClipTask(Task):
         self.model.clip.half().save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         record = {"sha256": file_sha256(folder / "model.safetensors"), "training": training, "validation": result}
-        (folder / nets.CLIP_RECORD).write_text(json.dumps(record, indent=1) + "\n")
+        write_text(folder / nets.CLIP_RECORD, json.dumps(record, indent=1) + "\n")
 
 
 def frame_input(clip: Clip, frame: int) -> Tensor:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eval.protocol import file_sha256
+from gpt_video.files import write_text
 
 
 def save_network(folder: str | Path, name: str, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> str:
@@ -28,9 +29,7 @@ def save_network(folder: str | Path, name: str, tensors: Mapping[str, Tensor], r
     sha256 = file_sha256(draft)
     os.replace(draft, weights)
     text = json.dumps({**record, "sha256": sha256}, indent=1, ensure_ascii=False) + "\n"
-    draft = folder / f".{name}.json.partial"
-    draft.write_text(text, "utf-8")
-    os.replace(draft, folder / f"{name}.json")
+    write_text(folder / f"{name}.json", text)
     return sha256
 
 
