@@ -152,6 +152,21 @@ def compare(
 
 
 @eval_app.command()
+def card(
+    run: Annotated[Path, typer.Argument(help="The folder of a run, or its results.json.")],
+    cards: Annotated[list[Path], typer.Argument(help="Markdown files with a place for scores, such as MODEL_CARD.md.")],
+) -> None:
+    """Writes the scores of a run into model cards, between the marks <!-- scores --> and <!-- end of scores -->."""
+    with _needs_extra():
+        from eval.card import write_cards
+        from eval.results import Results
+
+        write_cards(Results.load(run), cards, "gpt-video eval")
+    for path in cards:
+        print(path)
+
+
+@eval_app.command()
 def ab(
     folders: Annotated[
         list[Path], typer.Argument(help="Two or more folders of videos; equal file names answer one prompt.")

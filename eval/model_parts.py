@@ -1,4 +1,4 @@
-"""The measurements of a model, one function each: bench, words, anchors, surprise, drift, copies.
+"""The measurements of a model, one function each: bench, words, anchors, reconstructions, surprise, drift, copies.
 
 Enters: a loaded model, the folder of the run, what is asked (`ModelTask`), and the networks that judge (`Instruments`). Leaves: a
 `Part`: scores, and a row for every prompt and turn. Videos are kept as files, so that a part that was cut off goes on, and so
@@ -30,6 +30,7 @@ from eval.folder import Frames, RememberingClip, Video
 from eval.generators import Ask, Generator, Made, ModelGenerator
 from eval.judge import Judge
 from eval.protocol import Protocol, Score
+from eval.reconstructions import Pair, reconstruction_scores
 from eval.results import Row
 from eval.suite import Prompt, Suite, build_suite
 from eval.unaffected import rendered
@@ -87,7 +88,7 @@ class ModelTask:
     """What is asked of a model. form: of DioramaBench, or a Suite; shards: training codes, for the copy check."""
 
     form: str | Suite = "short"
-    parts: tuple[str, ...] = ("bench", "words", "anchors", "surprise", "drift", "copies")
+    parts: tuple[str, ...] = ("bench", "words", "anchors", "reconstructions", "surprise", "drift", "copies")
     shards: str | None = None
     batch_size: int = 8
     drift_videos: int = 2
@@ -178,6 +179,32 @@ def anchors(generator: VideoGenerator, out: Path, task: ModelTask, instruments: 
     return Part(tuple(anchored("diorama-fvd", pairs(reference, others), pairs(real, mine), sets, settings)))
 
 
+def reconstructions(
+    generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count
+) -> Part:
+    """What the judge recognises after the tokenizer alone, in the suite's scenes and as many others."""
+    prompts = [*task.scenes, *_other_scenes(task)]
+    paths = [out / REAL / f"{prompt.key}.mp4" for prompt in task.scenes]
+    paths += [out / REAL / f"other-{prompt.key}.mp4" for prompt in _other_scenes(task)]
+
+    def pairs() -> Iterator[Pair]:
+        for prompt, path in _counted(list(zip(prompts, paths, strict=True)), report):
+            drawn = _drawn(prompt, path)
+            rebuilt = _coded(generator, drawn, out / REAL / f"coded-{path.name}")
+            yield Pair(prompt.scene, read_video(drawn)[0], read_video(rebuilt)[0])
+
+    protocol = Protocol(
+        "judge on reconstructions",
+        codec=CODEC,
+        fps=FPS,
+        n=len(prompts),
+        extractor="diorama-judge",
+        extractor_sha256=instruments.judge.sha256,
+        reference_sha256=task.suite.hash,
+    )
+    return Part(tuple(reconstruction_scores(pairs(), instruments.judge, protocol)))
+
+
 def surprise(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
     """Bits per video token on renders of the suite's scenes, and how many of them the words save."""
     prompts = task.scenes
@@ -239,6 +266,7 @@ PARTS: dict[str, Callable[[VideoGenerator, Path, ModelTask, Instruments, Count],
     "bench": bench,
     "words": words,
     "anchors": anchors,
+    "reconstructions": reconstructions,
     "surprise": surprise,
     "drift": long_videos,
     "copies": copies,

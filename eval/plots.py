@@ -18,7 +18,7 @@ Domain = tuple[float, float]
 
 def is_share(score: Score) -> bool:
     """Whether a score is a part of a whole, shown in percent."""
-    return score.protocol.name.startswith("diorama-bench") and "(dB)" not in score.name
+    return score.protocol.name.startswith(("diorama-bench", "judge on")) and "(dB)" not in score.name
 
 
 def number(value: float, share: bool = False) -> str:

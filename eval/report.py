@@ -52,6 +52,10 @@ TITLES = {
         "Tokenizer and model between two anchors",
         "0 is as near as real videos are to each other, 1 is real videos with shuffled captions.",
     ),
+    "reconstructions": (
+        "The tokenizer alone",
+        "What the judge recognises of renders that were made into codes and back. The ceiling is the renders themselves.",
+    ),
     "surprise": (
         "Surprise",
         "Bits per video token on clips that the model never saw, and how many of them the words save.",

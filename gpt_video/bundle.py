@@ -65,7 +65,7 @@ class BundleSettings:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded model. `model_hash`: first 12 hex digits of the SHA-256 of SHA256SUMS, the name of these exact weights."""
+    """A loaded model. `model_hash`: the name of these exact weights and settings, whatever its card says."""
 
     video_tokenizer: VideoTokenizer
     gpt: Qwen3ForCausalLM
@@ -225,8 +225,10 @@ def check_sums(folder: Path) -> None:
 
 
 def model_hash(folder: Path) -> str:
-    """Short name of these exact files: first 12 hex digits of the SHA-256 of SHA256SUMS."""
-    return sha256(folder / SUMS_FILE)[:12]
+    """Short name of a model: first 12 hex digits of the SHA-256 of its SHA256SUMS without what is written or drawn about it."""
+    lines = (folder / SUMS_FILE).read_text("utf-8").splitlines()
+    decisive = [line for line in lines if not line.endswith(".md") and "  pictures/" not in line]
+    return hashlib.sha256("\n".join(decisive).encode()).hexdigest()[:12]
 
 
 # ------------------------------------------------------------------------------------------------ parts

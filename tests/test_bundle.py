@@ -30,12 +30,23 @@ def test_a_saved_bundle_comes_back_with_the_same_weights_and_settings(tiny_bundl
     again = tmp_path / "again"
     name = save_bundle(again, first.video_tokenizer, first.gpt, first.text_tokenizer, first.settings, "card", {})
     second = load(again)
-    assert second.model_hash == name != first.model_hash  # another card, so another folder
+    assert second.model_hash == name
     assert second.tokenizer_hash == first.tokenizer_hash
     assert second.settings == first.settings
     for part in ("gpt", "video_tokenizer"):
         states = getattr(first, part).state_dict(), getattr(second, part).state_dict()
         assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_a_model_keeps_its_name_when_its_card_changes_and_not_when_its_settings_do(copy):
+    name = load(copy).model_hash
+    (copy / "MODEL_CARD.md").write_text("corrected")
+    write_sums(copy)
+    assert load(copy).model_hash == name
+    settings = json.loads((copy / "generation_config.json").read_text())
+    (copy / "generation_config.json").write_text(json.dumps(settings | {"temperature": 0.5}))
+    write_sums(copy)
+    assert load(copy).model_hash != name
 
 
 def test_save_replaces_an_old_bundle_but_never_a_folder_of_something_else(copy, tmp_path):

@@ -272,6 +272,17 @@ def test_two_runs_are_compared_and_other_protocols_refused(tmp_path):
     assert result.code == 2 and "no score in common" in result.err and not page.exists()
 
 
+def test_the_numbers_of_a_run_go_into_a_card(tmp_path):
+    fake_results(tmp_path / "run").save(tmp_path / "run")
+    card = tmp_path / "CARD.md"
+    card.write_text("<!-- scores -->\n<!-- end of scores -->\n")
+    result = cli_run("eval", "card", tmp_path / "run", card)
+    assert result.code == 0 and result.out.strip() == str(card), result.err
+    assert "| attributes right |" in card.read_text()
+    result = cli_run("eval", "card", tmp_path / "run", tmp_path / "nowhere.md")
+    assert result.code == 2 and "there is no card" in result.err
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_leaves_nothing_half_written(folder, tmp_path):
     code = (

@@ -9,8 +9,8 @@ import torch
 
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
 from tokenizer import train as tokenizer_train
-from tokenizer.data import ClipFolder
-from tokenizer.losses import attention, psnr, reconstruction
+from tokenizer.data import UNNAMED, ClipFolder
+from tokenizer.losses import attention, class_surprise, psnr, reconstruction
 from tokenizer.model import PRESETS
 from tokenizer.quantizer import Quantizer, usage
 from tokenizer.report import evaluate
@@ -96,7 +96,7 @@ def test_the_codes_look_up_what_the_forward_pass_gave(kind):
 
 def test_gradients_reach_the_encoder_through_the_codebook():
     model = VideoTokenizer(VideoTokenizerConfig.preset("tiny"))
-    rebuilt, _, _ = model(torch.rand(2, 3, 5, 32, 32))
+    rebuilt, _ = model(torch.rand(2, 3, 5, 32, 32))
     rebuilt.square().mean().backward()
     assert model.encoder.stem.weight.grad.abs().sum() > 0
 
@@ -149,6 +149,19 @@ def test_losses_are_zero_for_equal_clips_and_positive_otherwise():
     assert all(float(x) > 0 for x in reconstruction(clip, 1 - clip, weights).values())
 
 
+def test_the_surprise_of_classes_by_its_closed_form():
+    masks = torch.zeros(1, 5, 32, 32, dtype=torch.uint8)
+    masks[:, 1:, :16, :16] = 2
+    unsure = torch.zeros(2, 4, 2, 2)
+    assert float(class_surprise(unsure, masks, 4)) == pytest.approx(np.log(4))
+    sure = torch.full((2, 4, 2, 2), -50.0)
+    sure[:, 0] = 50.0
+    sure[1, :, 0, 0] = torch.tensor([-50.0, -50.0, 50.0, -50.0])
+    assert float(class_surprise(sure, masks, 4)) == pytest.approx(0, abs=1e-4)
+    assert float(class_surprise(sure.flip(1), masks, 4)) > 10
+    assert float(class_surprise(unsure, torch.full_like(masks, UNNAMED), 4)) == 0
+
+
 def test_psnr_by_its_closed_form():
     a, b = torch.zeros(2, 1, 4, 4, 3), torch.full((2, 1, 4, 4, 3), 16.0)
     assert psnr(a, b).tolist() == pytest.approx([20 * np.log10(255 / 16)] * 2)
@@ -160,7 +173,7 @@ def test_psnr_by_its_closed_form():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Six clips of a coloured square on grey, in two shapes, with masks."""
+    """Six clips of a coloured square on grey, in two shapes, with masks; in all but the first it is named."""
     root = tmp_path_factory.mktemp("clips")
     (root / "masks").mkdir()
     rows = []
@@ -173,6 +186,7 @@ def folder(tmp_path_factory):
         write_video(root / f"{i}.mp4", frames, 8.0)
         np.savez_compressed(root / "masks" / f"{i}.npz", masks=masks)
         rows.append({"file_name": f"{i}.mp4", "text": "a square", "mask": f"masks/{i}.npz"})
+        rows[-1] |= {"mask_classes": [("red", "green", "blue")[i % 3]]} if i else {}
     (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return root
 
@@ -182,7 +196,14 @@ def test_batches_are_a_function_of_seed_and_step(folder):
     a, b, c = (clips.batch(0, step, clips=2, frames=5) for step in (3, 3, 4))
     assert torch.equal(a.clip_BCTHW, b.clip_BCTHW) and torch.equal(a.masks_BTHW, b.masks_BTHW)
     assert a.clip_BCTHW.shape != c.clip_BCTHW.shape or not torch.equal(a.clip_BCTHW, c.clip_BCTHW)
-    assert a.clip_BCTHW.min() >= -1 and a.clip_BCTHW.max() <= 1 and a.masks_BTHW.max() == 1
+    assert a.clip_BCTHW.min() >= -1 and a.clip_BCTHW.max() <= 1
+
+
+def test_masks_hold_the_classes_of_their_subjects_at_any_size(folder):
+    for shape in ((64, 64), (48, 48)):
+        clips = ClipFolder(folder, shapes=(shape,))
+        assert clips.classes == ("blue", "green", "red")
+        assert [set(np.unique(clips.clip(i)[1])) for i in range(4)] == [{0, UNNAMED}, {0, 2}, {0, 1}, {0, 3}]
 
 
 def test_an_unreadable_clip_among_many_is_counted_not_fatal(folder, tmp_path):
@@ -250,6 +271,10 @@ def test_training_writes_its_numbers_and_sheets(folder, tmp_path):
     assert set(result) == {"clips", "psnr", "psnr_subjects", "ssim", "usage", "perplexity"}
     assert (tmp_path / "sheet-last.png").stat().st_size > 1000
     assert "validation" in (tmp_path / "log.jsonl").read_text()
+    names = set(VideoTokenizer.from_pretrained(tmp_path / "model").state_dict())
+    assert names == set(
+        VideoTokenizer(VideoTokenizerConfig.preset("tiny")).state_dict()
+    )  # the head of classes is not kept
 
 
 def test_a_batch_holds_as_many_latent_frames_at_any_temporal_stride():

@@ -1,7 +1,8 @@
 """A folder of clips -> batches of clip_BCTHW for the tokenizer, with the subjects' masks where the folder has them.
 
-The folder is the data set of the whole project: videos beside `metadata.jsonl` (`file_name`, optional `mask`). A batch is a
-function of (seed, step) alone, so a resumed run sees exactly what an uninterrupted one would.
+The folder is the data set of the whole project: videos beside `metadata.jsonl` (`file_name`, optional `mask`, and
+`mask_classes`: of what kind the mask's values 1, 2, ... are). A batch is a function of (seed, step) alone, so a resumed run sees
+exactly what an uninterrupted one would.
 """
 
 import json
@@ -25,10 +26,14 @@ SHAPES = ((128, 128), (96, 160), (160, 96))
 FPS = 8.0
 FRAMES, CONTINUED_FRAMES = (1, 9, 17, 25, 33), (8, 16)
 CACHE_BYTES = 6 * 1024**3
+UNNAMED = 255  # in a mask: a subject of no known class
 
 
 class Batch(NamedTuple):
-    """clip_BCTHW float [-1,1]; masks_BTHW uint8 (0 is background), or None where a clip of the batch has no mask."""
+    """clip_BCTHW float [-1,1]; masks_BTHW uint8, or None where a clip of the batch has no mask.
+
+    Of a mask: 0 is background, 1 + k a subject of class k of the folder, UNNAMED one whose class is not known.
+    """
 
     clip_BCTHW: Tensor
     masks_BTHW: Tensor | None
@@ -52,6 +57,7 @@ class ClipFolder:
             self.rows.append(row)
         if not self.rows:
             raise ValueError(f"{self.folder} holds no readable clip: put videos there, and name them in metadata.jsonl")
+        self.classes = tuple(sorted({name for row in self.rows for name in row.get("mask_classes", ())}))
         self._shape_of = {i: shape for shape, rows in self.by_shape.items() for i in rows}
         self._kept: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
         self._bytes = 0
@@ -115,7 +121,12 @@ class ClipFolder:
             masks = next(iter(file.values()))
         if len(masks) != len(frames):
             raise ValueError(f"{row['mask']} has {len(masks)} masks for {len(frames)} frames: make the data set again")
-        return fit(np.repeat(masks[..., None], 3, axis=-1), *frames.shape[1:3])[..., 0]
+        named = [1 + self.classes.index(name) for name in row.get("mask_classes", ())]
+        out = np.zeros(frames.shape[:3], np.uint8)
+        for value in np.unique(masks[masks > 0]):  # one by one: a mean of the values 1 and 3 is no 2
+            covered = fit(np.repeat(255 * (masks == value)[..., None].astype(np.uint8), 3, axis=-1), *frames.shape[1:3])
+            out[covered[..., 0] > 127] = named[value - 1] if value <= len(named) else UNNAMED
+        return out
 
 
 def _rows(folder: Path) -> list[dict]:

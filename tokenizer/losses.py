@@ -38,6 +38,21 @@ def reconstruction(clip_BCTHW: Tensor, target_BCTHW: Tensor, weights_B1THW: Tens
     return {"l1": l1, "gradient": gradient, "coarse": coarse}
 
 
+def class_surprise(logits_NKhw: Tensor, masks_BTHW: Tensor, temporal_stride: int, subject: float = 4.0) -> Tensor:
+    """Mean cross entropy, in nats, of the classes that fill each code's cell of space and time: background and K - 1 classes.
+
+    masks_BTHW: 0 is background, 1 + k class k; other values count for nothing. Cells of subjects weigh up to 1 + `subject`.
+    """
+    kinds, height = logits_NKhw.shape[1], logits_NKhw.shape[-2]
+    stride = masks_BTHW.shape[2] // height
+    folded = torch.cat([masks_BTHW[:, :1].expand(-1, temporal_stride - 1, -1, -1), masks_BTHW], dim=1)
+    cells = rearrange(folded, "B (t k) (h p) (w q) -> (B t) h w (k p q)", k=temporal_stride, p=stride, q=stride)
+    shares_NKhw = torch.stack([(cells == kind).float().mean(dim=-1) for kind in range(kinds)], dim=1)
+    weights_Nhw = 1 + subject * (1 - shares_NKhw[:, 0])
+    surprise_Nhw = -(shares_NKhw * logits_NKhw.float().log_softmax(dim=1)).sum(dim=1)
+    return (weights_Nhw * surprise_Nhw).sum() / weights_Nhw.sum()
+
+
 def psnr(frames_a: Tensor, frames_b: Tensor, masks: Tensor | None = None) -> Tensor:
     """PSNR in dB of each clip: uint8 frames_BTHWC (any float on that scale too) -> dB_B.
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tokenizer.layers import DoubleSpace, HalveSpace, Memory, Stage
-from tokenizer.quantizer import Kind, Quantizer
+from tokenizer.quantizer import Kind, Quantized, Quantizer
 
 COLOURS = 3
 
@@ -140,12 +140,11 @@ class VideoTokenizer(nn.Module):
         """codes_Bthw -> clip_BCTHW float, about [-1,1] (not clamped)."""
         return self._decode_piece(codes_Bthw, memory=None, first=True)
 
-    def forward(self, clip_BCTHW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Training: the reconstruction (with the gradient through the codebook), codes_Bthw, and the codebook's penalty."""
+    def forward(self, clip_BCTHW: Tensor) -> tuple[Tensor, Quantized]:
+        """Training: the reconstruction, with the gradient through the codebook, and what came out of the codebook (N is B t)."""
         t, _, _ = self.grid(*clip_BCTHW.shape[2:])
         quantized = self.quantizer(self.encoder(self._fold(clip_BCTHW), t))
-        clip = self._unfold(self.decoder(quantized.features, t), t, first=True)
-        return clip, rearrange(quantized.codes, "(B t) h w -> B t h w", t=t), quantized.penalty
+        return self._unfold(self.decoder(quantized.features, t), t, first=True), quantized
 
     def stream_decode(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
         """Each codes_Bhw that arrives gives the clip_BCTHW of its frames (1, then temporal_stride); joined: `decode`."""

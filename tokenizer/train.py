@@ -15,20 +15,45 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from torch import Tensor, nn
 
 from tokenizer.data import SHAPES, ClipFolder
 from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
-from tokenizer.losses import attention, psnr, reconstruction
+from tokenizer.losses import attention, class_surprise, psnr, reconstruction
 from tokenizer.model import PRESETS, VideoTokenizer, VideoTokenizerConfig
 from tokenizer.optimizer import make_optimizers
-from tokenizer.quantizer import usage
+from tokenizer.quantizer import Quantized, usage
 from tokenizer.report import evaluate, sheet
 
-LOSS_WEIGHTS = {"l1": 1.0, "gradient": 1.0, "coarse": 1.0}
+LOSS_WEIGHTS = {"l1": 1.0, "gradient": 1.0, "coarse": 1.0, "classes": 0.1}
 COLLAPSE_SHARE, COLLAPSE_AFTER = (
     0.01,
     200,
 )  # below 1 % of the codebook's perplexity after so many steps, training is lost
+
+
+class Learner(nn.Module):
+    """The tokenizer with a head that names, from the codes alone, the class of what is in each cell: kept only while training.
+
+    So that what a thing is survives in the codes, and not only how its pixels look on average. Without classes there is no head.
+    """
+
+    def __init__(self, model: VideoTokenizer, classes: int):
+        super().__init__()
+        self.tokenizer = model
+        self.codebook_size, self.temporal_stride = model.codebook_size, model.config.temporal_stride
+        width = model.config.channels[-1]
+        self.names = (
+            nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.GELU(), nn.Conv2d(width, 1 + classes, 1))
+            if classes
+            else None
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, clip_BCTHW: Tensor) -> tuple[Tensor, Quantized, Tensor | None]:
+        """The reconstruction, the codebook's part, and logits_NKhw of background and classes."""
+        rebuilt, quantized = self.tokenizer(clip_BCTHW)
+        return rebuilt, quantized, self.names(quantized.features) if self.names else None
 
 
 def plan(progress: float, args: argparse.Namespace, temporal_stride: int) -> tuple[int, int]:
@@ -93,9 +118,9 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         if args.init
         else VideoTokenizer(VideoTokenizerConfig.preset(args.preset))
     )
-    model.train()
-    prepared = accelerator.prepare(model)
-    optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(model, args.learning_rate)]
+    learner = Learner(model, len(clips.classes)).train()
+    prepared = accelerator.prepare(learner)
+    optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(learner, args.learning_rate)]
     clock = Clock()
     accelerator.register_for_checkpointing(clock)
     if checkpoint := newest_checkpoint(out):
@@ -140,9 +165,11 @@ def train_step(model, optimizers, accelerator: Accelerator, batch) -> dict[str, 
     clip = batch.clip_BCTHW.to(accelerator.device)
     masks = None if batch.masks_BTHW is None else batch.masks_BTHW.to(accelerator.device)
     with accelerator.autocast():
-        rebuilt, codes, penalty = model(clip)
+        rebuilt, quantized, class_logits = model(clip)
     terms = reconstruction(rebuilt, clip, attention(clip, masks))
-    loss = sum(LOSS_WEIGHTS[name] * term for name, term in terms.items()) + penalty
+    if masks is not None and class_logits is not None:
+        terms["classes"] = class_surprise(class_logits, masks, accelerator.unwrap_model(model).temporal_stride)
+    loss = sum(LOSS_WEIGHTS[name] * term for name, term in terms.items()) + quantized.penalty
     accelerator.backward(loss)
     accelerator.clip_grad_norm_(model.parameters(), 1.0)
     for optimizer in optimizers:
@@ -151,7 +178,7 @@ def train_step(model, optimizers, accelerator: Accelerator, batch) -> dict[str, 
     with torch.no_grad():
         scaled = [(x * 127.5 + 127.5).movedim(1, -1) for x in (rebuilt.clamp(-1, 1), clip)]
         decibel = psnr(*scaled).mean()
-    used, perplexity = usage(codes, accelerator.unwrap_model(model).codebook_size)
+    used, perplexity = usage(quantized.codes, accelerator.unwrap_model(model).codebook_size)
     named = {name: round(float(term.detach()), 5) for name, term in terms.items()}
     return {"loss": float(loss.detach()), **named, "psnr": float(decibel), "usage": used, "perplexity": perplexity}
 
@@ -171,10 +198,11 @@ def overfit(args: argparse.Namespace, bar: float = 24.0) -> dict[str, float]:
     """Health check on the user's own clips: one window, seen again and again, must come back at `bar` dB."""
     set_seed(args.seed)
     accelerator = Accelerator(mixed_precision="bf16")
-    model = VideoTokenizer(VideoTokenizerConfig.preset(args.preset)).train()
-    model = accelerator.prepare(model)
-    optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(model, args.learning_rate)]
-    batch = ClipFolder(args.data).batch(args.seed, 0, clips=1, frames=args.frames)
+    clips = ClipFolder(args.data)
+    learner = Learner(VideoTokenizer(VideoTokenizerConfig.preset(args.preset)), len(clips.classes)).train()
+    model = accelerator.prepare(learner)
+    optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(learner, args.learning_rate)]
+    batch = clips.batch(args.seed, 0, clips=1, frames=args.frames)
     numbers: dict[str, float] = {}
     for step in range(args.steps or 300):
         numbers = train_step(model, optimizers, accelerator, batch)

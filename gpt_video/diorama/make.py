@@ -198,6 +198,7 @@ def _row(one: RenderedTurn) -> dict[str, Any]:
         "action": turn.action,
         "parent": turn.parent,
         "mask": f"masks/{name}.npz",
+        "mask_classes": [subject.kind for subject in turn.scene.subjects],
         "licence": "Apache-2.0",
         "source": "diorama",
         "scene": to_json(turn.scene),
