@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,23 +37,29 @@ def reconstruction_scores(pairs: Iterable[Pair], judge: Judge, protocol: Protoco
     """
     shares: dict[str, list[tuple[float, float]]] = {name: [] for name in GROUPS}
     for pair in pairs:
-        seen = [(name, *verdict) for name, *verdict in _verdicts(pair, judge) if judge.counts(name)]
+        seen = [verdict for verdict in _verdicts(pair, judge) if judge.counts(verdict.name)]
         for group, names in GROUPS.items():
-            of_group = [verdict for name, *verdict in seen if names is None or name in names]
-            if of_group:
-                rebuilt, drawn = np.mean(of_group, axis=0)
-                shares[group].append((float(rebuilt), float(drawn)))
+            found = [verdict for verdict in seen if names is None or verdict.name in names]
+            if found:
+                rebuilt = np.mean([verdict.of_reconstruction for verdict in found])
+                shares[group].append((float(rebuilt), float(np.mean([verdict.of_render for verdict in found]))))
     if not shares["attributes"]:
         raise ValueError("no scene has anything that this judge knows well: give scenes, or train the judge longer")
-    return [_score(f"{name} on reconstructions", found, protocol) for name, found in shares.items() if len(found) > 1]
+    return [_score(f"{name} on reconstructions", of, protocol) for name, of in shares.items() if len(of) > 1]
 
 
-def _verdicts(pair: Pair, judge: Judge) -> Iterable[tuple[str, bool, bool]]:
-    """(name of the claim, is right of the reconstruction, of the render) of what is true of the scene, the topic first."""
+class _Verdict(NamedTuple):
+    name: str
+    of_reconstruction: bool
+    of_render: bool
+
+
+def _verdicts(pair: Pair, judge: Judge) -> Iterable[_Verdict]:
+    """Whether what is true of the scene is seen, claim by claim."""
     rebuilt, drawn = judge(pair.reconstruction_THWC), judge(pair.render_THWC)
     for claim in claims(pair.scene):
         if not claim.subject or claim.name in SECOND:
-            yield claim.name, rebuilt.is_right(claim, pair.scene), drawn.is_right(claim, pair.scene)
+            yield _Verdict(claim.name, rebuilt.is_right(claim, pair.scene), drawn.is_right(claim, pair.scene))
 
 
 def _score(name: str, shares: list[tuple[float, float]], protocol: Protocol) -> Score:
