@@ -1,4 +1,5 @@
-"""The measurements of a model, one function each: bench, words, anchors, reconstructions, surprise, drift, copies.
+"""The measurements of a model, one function each: bench, sentences, words, anchors, reconstructions, surprise,
+drift, copies.
 
 Enters: a loaded model, the folder of the run, what is asked (`ModelTask`), and the networks that judge (`Instruments`). Leaves: a
 `Part`: scores, and a row for every prompt and turn. Videos are kept as files, so that a part that was cut off goes on, and so
@@ -11,7 +12,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from eval.judge import Judge
 from eval.protocol import Protocol, Score
 from eval.reconstructions import Pair, reconstruction_scores
 from eval.results import Row
+from eval.sentences import sentences_suite
 from eval.suite import Prompt, Suite, build_suite
 from eval.unaffected import rendered
 from gpt_video.diorama.render import RendererUnavailable
@@ -88,7 +90,16 @@ class ModelTask:
     """What is asked of a model. form: of DioramaBench, or a Suite; shards: training codes, for the copy check."""
 
     form: str | Suite = "short"
-    parts: tuple[str, ...] = ("bench", "words", "anchors", "reconstructions", "surprise", "drift", "copies")
+    parts: tuple[str, ...] = (
+        "bench",
+        "sentences",
+        "words",
+        "anchors",
+        "reconstructions",
+        "surprise",
+        "drift",
+        "copies",
+    )
     shards: str | None = None
     batch_size: int = 8
     drift_videos: int = 2
@@ -134,6 +145,16 @@ def run_bench(maker: Generator, out: Path, suite: Suite, judge: Judge, report: C
     scores = run.run(report)
     table = Scores(judge, run.protocol, "")
     return Part(tuple(scores), tuple(_row(record, table, out) for record in run.records))
+
+
+def sentences(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
+    """The prompts that no template made, scored apart."""
+    folder, judge = out / "sentences", instruments.judge
+    run = DioramaBench(sentences_suite(), judge, ModelGenerator(generator, task.batch_size), folder, keep_clips=True)
+    scores = [score for score in run.run(report) if score.name.startswith(("attributes right", "French minus"))]
+    table = Scores(judge, run.protocol, "")
+    rows = [row | {"video": f"sentences/{row['video']}"} for row in (_row(r, table, folder) for r in run.records)]
+    return Part(tuple(replace(score, name=f"{score.name}, unseen sentences") for score in scores), tuple(rows))
 
 
 def words(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
@@ -264,6 +285,7 @@ def copies(generator: VideoGenerator, out: Path, task: ModelTask, instruments: I
 
 PARTS: dict[str, Callable[[VideoGenerator, Path, ModelTask, Instruments, Count], Part]] = {
     "bench": bench,
+    "sentences": sentences,
     "words": words,
     "anchors": anchors,
     "reconstructions": reconstructions,

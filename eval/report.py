@@ -41,6 +41,10 @@ TITLES = {
         "DioramaBench",
         "Does a video show what its words say, and does an edit change what was asked and nothing else? Judged by a program.",
     ),
+    "sentences": (
+        "Unseen sentences",
+        "A hundred prompts written by hand: bare nouns, typing errors, missing accents, other word orders, long sentences.",
+    ),
     "words": ("Words and steadiness", STEADY),
     "words and motion": ("Words and steadiness", STEADY),
     "motion": ("Motion", "How much changes from frame to frame."),

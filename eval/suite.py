@@ -48,10 +48,11 @@ class Prompt:
     scene: Scene
     size: tuple[int, int]
     claims: tuple[Claim, ...]
+    family: str = "prompt"
 
     @property
     def key(self) -> str:
-        return f"prompt-{self.scene_number:04d}-{self.language}"
+        return f"{self.family}-{self.scene_number:04d}-{self.language}"
 
 
 @dataclass(frozen=True)
