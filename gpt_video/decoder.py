@@ -10,7 +10,6 @@ attention, which then needs neither a mask nor copies of the keys.
 
 from __future__ import annotations
 
-from copy import copy
 from typing import NamedTuple
 
 import torch
@@ -39,12 +38,6 @@ class Cache:
         shape = (layers, batch, heads, size, width)
         self.keys, self.values = like.new_empty(shape).unbind(0), like.new_empty(shape).unbind(0)
         self.length = 0
-
-    def rows(self, index_R: Tensor) -> Cache:
-        """A cache that holds these rows of this one, in this order; a row may be taken more than once."""
-        other = copy(self)
-        other.keys, other.values = (tuple(part[index_R] for part in parts) for parts in (self.keys, self.values))
-        return other
 
 
 class Decoder:

@@ -5,8 +5,7 @@ frame after another, each as soon as it is made.
 
 Logits are taken over the video slice only. Special tokens stand at known places: they are fed, never sampled. The noise of
 a token is a function of (seed, its place in its own turn), so a sample depends neither on what it is batched with nor on
-the global random state. Letters beside the legend's: R rows of the GPT, of which guidance needs two a sample; S cells of a
-latent frame in raster order.
+the global random state.
 """
 
 from __future__ import annotations
@@ -22,30 +21,24 @@ from einops import rearrange
 from transformers import Qwen3ForCausalLM
 
 from gpt_video import sequence
-from gpt_video.decoder import Cache, Decoder
+from gpt_video.decoder import Decoder
 from gpt_video.sequence import Grid, Vocabulary
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """temperature > 0; top_k >= 0 (0 = off); 0 < top_p <= 1 (1 = off); guidance_scale >= 0 (1 = off); candidates >= 1.
-
-    candidates: so many first latent frames are drawn, and the one that the words explain best is gone on from.
-    """
+    """temperature > 0; top_k >= 0 (0 = off); 0 < top_p <= 1 (1 = off); guidance_scale >= 0 (1 = off)."""
 
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 0.95
     guidance_scale: float = 2.0
-    candidates: int = 1
 
     def __post_init__(self) -> None:
         if not (self.temperature > 0 and self.top_k >= 0 and 0 < self.top_p <= 1 and self.guidance_scale >= 0):
             raise ValueError(
                 f"{self} is out of range: temperature > 0, top_k >= 0, 0 < top_p <= 1, guidance_scale >= 0 are possible"
             )
-        if self.candidates < 1:
-            raise ValueError(f"candidates is {self.candidates}: at least 1 is possible")
 
 
 class Engine:
@@ -93,47 +86,20 @@ class Engine:
                 f"a sequence of {length} tokens exceeds the window of {self.window}: ask for a shorter video"
             )
         cache = self.decoder.new_cache(len(ids_BL), length)
-        hidden_RD = self.decoder.read(ids_BL, cache)
-        draws = sampling.candidates if given is None else 1
+        hidden_BD = self.decoder.read(ids_BL, cache)
         for frame in range(start_frame, start_frame + n_new):
-            if draws > 1:
-                rows_R = torch.arange(len(hidden_RD), device=hidden_RD.device).repeat_interleave(draws)
-                hidden_RD, cache = hidden_RD[rows_R], cache.rows(rows_R)
-            noises = [self._noise(seed, frame, h * w, draw) for seed in seeds for draw in range(draws)]
-            made = self._frame(hidden_RD, cache, torch.stack(noises).to(ids_BL.device), sampling, should_stop)
-            if made is None:
-                return
-            codes_SB, logits_SRK = made
-            if draws > 1:
-                best_B = explained(logits_SRK, codes_SB).unflatten(0, (-1, draws)).argmax(-1)
-                kept_B = best_B + draws * torch.arange(len(best_B), device=best_B.device)
-                halves = range(0, len(hidden_RD), codes_SB.shape[1])
-                cache, codes_SB = cache.rows(torch.cat([kept_B + start for start in halves])), codes_SB[:, kept_B]
-                draws = 1
-            yield rearrange(codes_SB, "(h w) b -> b h w", h=h)
+            noise_BSK = torch.stack([self._noise(seed, frame, h * w) for seed in seeds]).to(ids_BL.device)
+            codes: list[torch.Tensor] = []
+            for noise_BK in noise_BSK.unbind(1):
+                if should_stop is not None and should_stop():
+                    return
+                if codes:
+                    hidden_BD = self.decoder.step(self._ids(codes[-1], len(ids_BL)), cache)
+                codes.append(sample(self._logits(hidden_BD), noise_BK, sampling))
+            yield rearrange(torch.stack(codes), "(h w) b -> b h w", h=h)
             if frame + 1 < start_frame + n_new:
-                self.decoder.step(self._ids(codes_SB[-1], len(ids_BL)), cache)
-                hidden_RD = self.decoder.step(torch.full_like(ids_BL[:, 0], self.vocabulary.frame), cache)
-
-    def _frame(
-        self,
-        hidden_RD: torch.Tensor,
-        cache: Cache,
-        noise_BSK: torch.Tensor,
-        sampling: Sampling,
-        should_stop: Callable[[], bool] | None,
-    ) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """codes_SB of one latent frame and the logits_SRK that they were drawn from; None where it was stopped."""
-        codes: list[torch.Tensor] = []
-        logits: list[torch.Tensor] = []
-        for noise_BK in noise_BSK.unbind(1):
-            if should_stop is not None and should_stop():
-                return None
-            if codes:
-                hidden_RD = self.decoder.step(self._ids(codes[-1], len(hidden_RD)), cache)
-            logits.append(self._logits(hidden_RD))
-            codes.append(sample(logits[-1], noise_BK, sampling))
-        return torch.stack(codes), torch.stack(logits)
+                self.decoder.step(self._ids(codes[-1], len(ids_BL)), cache)
+                hidden_BD = self.decoder.step(torch.full_like(ids_BL[:, 0], self.vocabulary.frame), cache)
 
     def _prefill_ids(self, prompts: Sequence[np.ndarray], given: torch.Tensor | None, guided: bool) -> torch.Tensor:
         """ids_BL of the prompts; guided, with the same rows without words below them."""
@@ -157,10 +123,9 @@ class Engine:
         """float32 logits_BK of the video codes that may follow."""
         return F.linear(hidden_BD, self.video_rows_KD).float()
 
-    def _noise(self, seed: int, frame: int, cells: int, draw: int = 0) -> torch.Tensor:
-        """Gumbel noise_SK for the cells of one latent frame, a function of (seed, frame, draw). Always made on the CPU."""
-        name = f"{seed} {frame} {draw}" if draw else f"{seed} {frame}"
-        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    def _noise(self, seed: int, frame: int, cells: int) -> torch.Tensor:
+        """Gumbel noise_SK for the cells of one latent frame, a function of (seed, frame) alone. Always made on the CPU."""
+        digest = hashlib.blake2b(f"{seed} {frame}".encode(), digest_size=8).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest) >> 1)
         exponential_SK = torch.empty(cells, self.vocabulary.codebook_size).exponential_(generator=generator)
         return -exponential_SK.log()
@@ -173,14 +138,6 @@ def sample(logits_RK: torch.Tensor, noise_BK: torch.Tensor, sampling: Sampling) 
         logits_RK = free_BK + sampling.guidance_scale * (conditional_BK - free_BK)
     logits_BK = restrict(logits_RK / sampling.temperature, sampling.top_k, sampling.top_p)
     return (logits_BK + noise_BK).argmax(-1)
-
-
-def explained(logits_SRK: torch.Tensor, codes_SB: torch.Tensor) -> torch.Tensor:
-    """gain_B in nats: how much likelier the words make a frame's codes; without rows that lack words, how likely they are."""
-    halves = logits_SRK.shape[1] // codes_SB.shape[1]
-    likely_SR = logits_SRK.log_softmax(-1).gather(-1, codes_SB.repeat(1, halves)[..., None])[..., 0]
-    likely_RB = likely_SR.sum(0).unflatten(0, (halves, -1))
-    return likely_RB[0] - likely_RB[1] if halves == 2 else likely_RB[0]
 
 
 def restrict(logits_BK: torch.Tensor, top_k: int, top_p: float) -> torch.Tensor:

@@ -195,9 +195,7 @@ class VideoGenerator:
             **{name: getattr(self.settings, name) if asked[name] is None else asked[name] for name in SAMPLING}
         )
         seconds = self.lengths(request.action).seconds(t)
-        resolved = replace(
-            request, seconds=seconds, size=size_name(shape), **{name: getattr(sampling, name) for name in SAMPLING}
-        )
+        resolved = replace(request, seconds=seconds, size=size_name(shape), **vars(sampling))
         plan = Plan(resolved, text_ids, self._turns(request, t), shape, t, before_thw, image_thw, sampling)
         self.first_window(plan)  # a context that does not fit is an error here too
         return plan
