@@ -23,12 +23,12 @@ import torch.nn.functional as F
 from einops import reduce
 
 from eval.frechet import frechet_distance
+from eval.generators import codes_of
 from eval.intervals import delete_block_jackknife, mean_interval, paired_bootstrap
 from eval.judge import Judge
 from eval.protocol import Protocol, Score, Setting
 from gpt_video import sequence
 from gpt_video.generate import VideoGenerator
-from tokenizer.video import frames_to_clip
 
 FPS = 8
 Clips = Sequence[np.ndarray]
@@ -39,7 +39,7 @@ Clips = Sequence[np.ndarray]
 
 @torch.inference_mode()
 def bits_per_token(generator: VideoGenerator, texts: Sequence[str], clips: Clips, batch_size: int = 4) -> np.ndarray:
-    """bits_N: mean surprise, in bits, of each clip's video tokens after its text. clips: frames_THWC of trained sizes and lengths.
+    """bits_N: mean surprise, in bits, of each clip's video tokens after its text. clips: frames_THWC of trained lengths.
 
     Over the video tokens alone, at temperature 1 and without guidance: what training lowers.
     """
@@ -58,9 +58,8 @@ def bits_per_token(generator: VideoGenerator, texts: Sequence[str], clips: Clips
 
 
 def _packed(generator: VideoGenerator, text: str, frames_THWC: np.ndarray) -> np.ndarray:
-    codes_Bthw = generator.tokenizer.encode(frames_to_clip(frames_THWC)[None].to(generator.device))
     words = tuple(generator.bundle.text_tokenizer.encode(text))
-    return sequence.pack([sequence.Turn(words, "new", codes_Bthw[0].cpu().numpy())], generator.bundle.vocabulary)
+    return sequence.pack([sequence.Turn(words, "new", codes_of(generator, frames_THWC))], generator.bundle.vocabulary)
 
 
 def _bits(generator: VideoGenerator, ids: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from gpt_video.diorama.render import Renderer
 from gpt_video.diorama.scene import Scene
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GenerateRequest, PastTurn, size_name
-from tokenizer.video import clip_to_frames, frames_to_clip
+from tokenizer.video import clip_to_frames, fit, frames_to_clip, nearest_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,10 @@ class Generator(Protocol):
 
 
 class ModelGenerator:
-    """A bundle: words and codes in, videos out."""
+    """A bundle: words and codes in, videos out. A model that was trained on other sizes makes the one of the nearest shape.
+
+    What it makes is then fitted to the size that was asked for, so that all models are looked at alike.
+    """
 
     def __init__(self, generator: VideoGenerator, batch_size: int = 8):
         self.generator, self.batch_size = generator, batch_size
@@ -69,7 +72,7 @@ class ModelGenerator:
             GenerateRequest(
                 ask.prompt,
                 seconds=ask.seconds,
-                size=size_name(ask.size),
+                size=size_name(trained_size(self.generator, ask.size)),
                 seed=ask.seed,
                 action=ask.action,
                 context=tuple(made.turn for made in ask.context),
@@ -77,13 +80,23 @@ class ModelGenerator:
             for ask in asks
         ]
         videos = self.generator.generate_many(requests, self.batch_size)
-        return [Made(video.frames_THWC, video.turn) for video in videos]
+        return [Made(fit(v.frames_THWC, *ask.size), v.turn) for v, ask in zip(videos, asks, strict=True)]
 
-    @torch.inference_mode()
     def given(self, frames_THWC: np.ndarray, prompt: str) -> Made:
-        clip_BCTHW = frames_to_clip(frames_THWC)[None].to(self.generator.device)
-        turn = PastTurn(prompt, "new", self.generator.tokenizer.encode(clip_BCTHW)[0].cpu().numpy())
-        return Made(self.generator.film([turn]), turn)
+        turn = PastTurn(prompt, "new", codes_of(self.generator, frames_THWC))
+        return Made(fit(self.generator.film([turn]), *frames_THWC.shape[1:3]), turn)
+
+
+def trained_size(generator: VideoGenerator, size: tuple[int, int]) -> tuple[int, int]:
+    """The (height, width) that the model was trained on whose shape is nearest to `size`."""
+    return nearest_shape(*size, generator.settings.shapes)
+
+
+@torch.inference_mode()
+def codes_of(generator: VideoGenerator, frames_THWC: np.ndarray) -> np.ndarray:
+    """uint8 frames of any size -> codes_thw of the model's tokenizer, at the size that it was trained on."""
+    fitted_THWC = fit(frames_THWC, *trained_size(generator, frames_THWC.shape[1:3]))
+    return generator.tokenizer.encode(frames_to_clip(fitted_THWC)[None].to(generator.device))[0].cpu().numpy()
 
 
 class RenderGenerator:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from eval.autoregressive import MEASURES, Pairs, anchored, drift, surprise_scores
 from eval.bench_scores import Record, Scores
@@ -28,7 +27,7 @@ from eval.diorama_bench import FPS, DioramaBench
 from eval.diorama_nets import diorama_clip, diorama_extractor
 from eval.features import Extractor
 from eval.folder import Frames, RememberingClip, Video
-from eval.generators import Ask, Generator, Made, ModelGenerator
+from eval.generators import Ask, Generator, Made, ModelGenerator, codes_of, trained_size
 from eval.judge import Judge
 from eval.protocol import Protocol, Score
 from eval.reconstructions import Pair, reconstruction_scores
@@ -39,7 +38,7 @@ from eval.unaffected import rendered
 from gpt_video.diorama.render import RendererUnavailable
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GenerateRequest, size_name
-from tokenizer.video import clip_to_frames, frames_to_clip, read_video, write_video
+from tokenizer.video import read_video, write_video
 
 CODEC = "H.264 crf 12"
 CLIPS, CODES, REAL = "clips", "codes", "real"
@@ -242,7 +241,12 @@ def long_videos(generator: VideoGenerator, out: Path, task: ModelTask, instrumen
     for number, prompt in enumerate(task.scenes[: task.drift_videos]):
         path = folder / f"{prompt.key}.mp4"
         if not path.is_file():
-            request = GenerateRequest(prompt.text, seconds=task.drift_seconds, seed=number, size=size_name(prompt.size))
+            request = GenerateRequest(
+                prompt.text,
+                seconds=task.drift_seconds,
+                seed=number,
+                size=size_name(trained_size(generator, prompt.size)),
+            )
             done = partial(_shifted, report, number, task.drift_videos)
             made = generator.generate_many([request], 1, done)
             write_video(path, made[0].frames_THWC, FPS, metadata={"prompt": prompt.text})
@@ -276,7 +280,7 @@ def copies(generator: VideoGenerator, out: Path, task: ModelTask, instruments: I
     prompts = task.scenes
     outputs = [np.load(out / CODES / f"{prompt.key}.npy") for prompt in _counted(prompts, report)]
     paths = [_drawn(prompt, out / REAL / f"{prompt.key}.mp4") for prompt in prompts]
-    held_out = [_codes(generator, read_video(path)[0]) for path in paths]
+    held_out = [codes_of(generator, read_video(path)[0]) for path in paths]
     protocol = Protocol(
         "copies", reference_sha256=task.suite.hash, extra={"tokenizer": generator.bundle.tokenizer_hash}
     )
@@ -360,18 +364,11 @@ def _drawing() -> Iterator[None]:
 
 
 def _coded(generator: VideoGenerator, source: Path, path: Path) -> Path:
-    """A video through the tokenizer and back, as a file."""
+    """A video through the tokenizer and back, as a file of the same size."""
     if not path.is_file():
-        codes_Bthw = torch.from_numpy(_codes(generator, read_video(source)[0]))[None].to(generator.device)
-        with torch.inference_mode():
-            write_video(path, clip_to_frames(generator.tokenizer.decode(codes_Bthw)[0].cpu()), FPS)
+        frames_THWC, _ = read_video(source)
+        write_video(path, ModelGenerator(generator).given(frames_THWC, "").frames_THWC, FPS)
     return path
-
-
-@torch.inference_mode()
-def _codes(generator: VideoGenerator, frames_THWC: np.ndarray) -> np.ndarray:
-    clip_BCTHW = frames_to_clip(frames_THWC)[None].to(generator.device)
-    return generator.tokenizer.encode(clip_BCTHW)[0].cpu().numpy()
 
 
 def _shifted(report: Count, number: int, videos: int, done: int, total: int) -> None:

@@ -26,7 +26,7 @@ from gpt_video.dtype import best_dtype
 from gpt_video.sequence import Vocabulary
 from gpt_video.shards import tokenizer_hash
 from gpt_video.text import TextTokenizer
-from tokenizer.data import FPS, SHAPES
+from tokenizer.data import FPS
 from tokenizer.model import VideoTokenizer
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class BundleSettings:
     window: int
     latent_frames: tuple[int, ...]
     continue_frames: tuple[int, ...]
+    shapes: tuple[tuple[int, int], ...]
     fps: float = FPS
-    shapes: tuple[tuple[int, int], ...] = SHAPES
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 0.95

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from gpt_video import sequence
-from tokenizer.data import CONTINUED_FRAMES, FPS, FRAMES, SHAPES
+from tokenizer.data import CONTINUED_FRAMES, FPS, FRAMES
 
 ENCODE_BATCH = 16
 
@@ -128,7 +128,9 @@ def tokenizer_hash(video_tokenizer: torch.nn.Module) -> str:
     digest = hashlib.sha256()
     config = getattr(video_tokenizer, "config", None)
     if is_dataclass(config) and not isinstance(config, type):
-        digest.update(json.dumps(asdict(config), sort_keys=True).encode())
+        # The sizes that it was trained on decide no code.
+        decisive = {name: value for name, value in asdict(config).items() if name != "shapes"}
+        digest.update(json.dumps(decisive, sort_keys=True).encode())
     for name, value in sorted(video_tokenizer.state_dict().items()):
         digest.update(name.encode() + value.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
@@ -140,17 +142,18 @@ def tokenize_folder(
     video_tokenizer,
     *,
     fps: float = FPS,
-    shapes: Sequence[tuple[int, int]] = SHAPES,
+    shapes: Sequence[tuple[int, int]] | None = None,
     shard_rows: int = 512,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
     """Encode every clip of `folder` into `out`/part-00000.parquet and so on; returns the shards.
 
-    Clips are resampled to `fps` and fitted to the nearest of `shapes` (height, width). A shard that is already there with
-    the same sources and tokenizer is kept, so an interrupted run goes on. `on_progress(files done, files in all)`.
+    Clips are resampled to `fps` and fitted to the nearest of `shapes` (height, width; by default those that the tokenizer was
+    trained on). A shard that is already there with the same sources and tokenizer is kept, so an interrupted run goes on.
+    `on_progress(files done, files in all)`.
     ValueError when the folder or a file is wrong, or when `out` holds shards of another tokenizer or of more clips.
     """
-    folder, out = Path(folder), Path(out)
+    folder, out, shapes = Path(folder), Path(out), shapes or video_tokenizer.config.shapes
     records = read_records(folder)
     shards = list(_by_shard(records, shard_rows))
     sources = [_sources_hash(folder, shard, fps, shapes) for shard in shards]

@@ -234,10 +234,13 @@ def trained_settings(out: Path, video_tokenizer, window: int):
     """What the data really held: the shapes, and the lengths up to the longest clip."""
     from gpt_video.bundle import BundleSettings
     from gpt_video.shards import latent_lengths
-    from tokenizer.data import SHAPES
 
     grids = [tuple(map(int, grid.split("x"))) for grid in result_of(out, "tokens")["train"]["grids"]]
-    shapes = tuple(shape for shape in SHAPES if video_tokenizer.grid(1, *shape)[1:] in {grid[1:] for grid in grids})
+    shapes = tuple(
+        shape
+        for shape in video_tokenizer.config.shapes
+        if video_tokenizer.grid(1, *shape)[1:] in {grid[1:] for grid in grids}
+    )
     longest = max(grid[0] for grid in grids)
     alone, continued = latent_lengths(video_tokenizer)
     return BundleSettings(window, tuple(t for t in alone if t <= longest), continued, shapes=shapes)

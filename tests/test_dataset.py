@@ -173,7 +173,7 @@ def test_a_broken_line_of_metadata_is_named(tmp_path, line, message):
 
 def test_a_missing_file_or_folder_is_named(folder, tmp_path):
     with pytest.raises(ValueError, match="no metadata"):
-        tokenize_folder(tmp_path, tmp_path / "out", FakeVideoTokenizer())
+        tokenize_folder(tmp_path, tmp_path / "out", FakeVideoTokenizer(), shapes=SHAPES)
     (folder / "3.mp4").unlink()
     with pytest.raises(ValueError, match=r"no file 3\.mp4"):
         tokenize_folder(folder, tmp_path / "out", FakeVideoTokenizer(), shapes=SHAPES)

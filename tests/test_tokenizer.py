@@ -171,6 +171,9 @@ def test_psnr_by_its_closed_form():
     assert psnr(a, b, masks).tolist() == pytest.approx([20 * np.log10(255 / 16)] * 2)
 
 
+SHAPES = VideoTokenizerConfig().shapes
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Six clips of a coloured square on grey, in two shapes, with masks; in all but the first it is named."""
@@ -210,7 +213,7 @@ def test_an_unreadable_clip_among_many_is_counted_not_fatal(folder, tmp_path):
     (tmp_path / "good.mp4").write_bytes((folder / "0.mp4").read_bytes())
     (tmp_path / "bad.mp4").write_text("not a video")
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "good.mp4"}\n{"file_name": "bad.mp4"}\n')
-    clips = ClipFolder(tmp_path)
+    clips = ClipFolder(tmp_path, SHAPES)
     assert len(clips) == 1 and len(clips.skipped) == 1 and "bad.mp4" in clips.skipped[0]
 
 
@@ -218,7 +221,7 @@ def test_an_unreadable_clip_among_many_is_counted_not_fatal(folder, tmp_path):
 def test_a_line_of_metadata_that_names_no_file_is_named(tmp_path, line):
     (tmp_path / "metadata.jsonl").write_text(f'{{"file_name": "absent.mp4"}}\n\n{line}\n')
     with pytest.raises(ValueError, match=r"metadata\.jsonl, line 3 (is not JSON|has no text in the field .file_name)"):
-        ClipFolder(tmp_path)
+        ClipFolder(tmp_path, SHAPES)
 
 
 @pytest.mark.parametrize("wrong", ["missing", "unlisted", "empty"])
@@ -226,7 +229,7 @@ def test_a_folder_without_clips_is_one_clear_error(tmp_path, wrong):
     if wrong == "empty":
         (tmp_path / "metadata.jsonl").write_text("")
     with pytest.raises(ValueError, match=r"metadata\.jsonl"):
-        ClipFolder(tmp_path / "nowhere" if wrong == "missing" else tmp_path)
+        ClipFolder(tmp_path / "nowhere" if wrong == "missing" else tmp_path, SHAPES)
 
 
 def arguments(folder, out, steps, *more):
@@ -271,6 +274,7 @@ def test_training_writes_its_numbers_and_sheets(folder, tmp_path):
     assert set(result) == {"clips", "psnr", "psnr_subjects", "ssim", "usage", "perplexity"}
     assert (tmp_path / "sheet-last.png").stat().st_size > 1000
     assert "validation" in (tmp_path / "log.jsonl").read_text()
+    assert VideoTokenizer.from_pretrained(tmp_path / "model").config.shapes == SHAPES
     names = set(VideoTokenizer.from_pretrained(tmp_path / "model").state_dict())
     assert names == set(
         VideoTokenizer(VideoTokenizerConfig.preset("tiny")).state_dict()

@@ -7,7 +7,7 @@ exactly what an uninterrupted one would.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 from pathlib import Path
@@ -20,9 +20,8 @@ from torch import Tensor
 
 from tokenizer.video import VideoError, fit, nearest_shape, read_video
 
-# What clips are fitted to, here and when they become token shards: (height, width), square, wide and tall; frames a second;
-# frames of a clip that stands alone, and of one that goes on from another. All presets' temporal strides divide them.
-SHAPES = ((128, 128), (96, 160), (160, 96))
+# What clips become, here and in token shards: frames a second, and the frames of a clip that stands alone, and of one that goes on
+# from another. All presets' temporal strides divide them. Sizes in pixels are the tokenizer's own.
 FPS = 8.0
 FRAMES, CONTINUED_FRAMES = (1, 9, 17, 25, 33), (8, 16)
 CACHE_BYTES = 6 * 1024**3
@@ -42,7 +41,7 @@ class Batch(NamedTuple):
 class ClipFolder:
     """The clips of a folder, fitted to the nearest of `shapes` and resampled to `fps`; decoded once, kept while memory lasts."""
 
-    def __init__(self, folder: str | Path, shapes: tuple[tuple[int, int], ...] = SHAPES, fps: float = FPS):
+    def __init__(self, folder: str | Path, shapes: Sequence[tuple[int, int]], fps: float = FPS):
         self.folder, self.fps = Path(folder), fps
         self.rows: list[dict] = []
         self.skipped: list[str] = []

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from einops import rearrange, repeat
@@ -24,7 +25,10 @@ COLOURS = 3
 
 @dataclass(frozen=True)
 class VideoTokenizerConfig:
-    """Sizes of the tokenizer. Channels, encoder and decoder blocks are given from the finest grid to the coarsest."""
+    """Sizes of the tokenizer. Channels, encoder and decoder blocks are given from the finest grid to the coarsest.
+
+    shapes: (height, width) in pixels that clips are fitted to for training, square, wide and tall. It decodes others too, worse.
+    """
 
     temporal_stride: int = 4
     patch: int = 4
@@ -33,6 +37,7 @@ class VideoTokenizerConfig:
     decoder_blocks: tuple[int, ...] = (1, 2, 2)
     quantizer: Kind = "fsq"
     levels: tuple[int, ...] = (8, 8, 6, 5)
+    shapes: tuple[tuple[int, int], ...] = ((128, 128), (96, 160), (160, 96))
 
     @property
     def spatial_stride(self) -> int:
@@ -48,11 +53,15 @@ class VideoTokenizerConfig:
 
 
 # Differences from the default. At 8 frames a second: base 128 codes a second at 128x128, stride8-long 144 at 96x96.
+# fmt: off
 PRESETS: dict[str, dict] = {
     "base": {},
     "large": {"channels": (128, 256, 384)},
     "vq": {"quantizer": "vq"},
-    "stride8-long": {"channels": (64, 192), "encoder_blocks": (1, 2), "decoder_blocks": (1, 3), "temporal_stride": 8},
+    "stride8-long": {
+        "channels": (64, 192), "encoder_blocks": (1, 2), "decoder_blocks": (1, 3), "temporal_stride": 8,
+        "shapes": ((96, 96), (72, 120), (120, 72)),
+    },
     "tiny": {
         "channels": (16, 16, 24),
         "encoder_blocks": (1, 1, 1),
@@ -60,6 +69,7 @@ PRESETS: dict[str, dict] = {
         "levels": (5, 5, 5),
     },
 }
+# fmt: on
 
 
 class Encoder(nn.Module):
@@ -191,13 +201,18 @@ class VideoTokenizer(nn.Module):
         folder = Path(folder)
         try:
             fields = json.loads((folder / "config.json").read_text())
-            model = cls(VideoTokenizerConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}))  # type: ignore[arg-type]
+            model = cls(VideoTokenizerConfig(**{name: _as_tuples(value) for name, value in fields.items()}))
             model.load_state_dict(load_file(folder / "model.safetensors"))
         except FileNotFoundError as error:
             raise ValueError(f"{folder} holds no tokenizer: {Path(error.filename or '').name} is missing") from error
         except (TypeError, RuntimeError, json.JSONDecodeError) as error:
             raise ValueError(f"{folder} holds no tokenizer that this version can read: {error}") from error
         return model.eval()
+
+
+def _as_tuples(value: Any) -> Any:
+    """What JSON made lists of."""
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:

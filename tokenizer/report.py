@@ -84,7 +84,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--sheet", help="PNG to write")
     args = parser.parse_args(argv)
-    model, clips = VideoTokenizer.from_pretrained(args.model), ClipFolder(args.data)
+    model = VideoTokenizer.from_pretrained(args.model)
+    clips = ClipFolder(args.data, model.config.shapes)
     print(json.dumps(evaluate(model, clips, args.clips)))
     if args.sheet:
         sheet(model, clips, 24, args.sheet)

@@ -10,6 +10,7 @@ and out/checkpoint-*/ (accelerate's, for resuming).
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 
-from tokenizer.data import SHAPES, ClipFolder
+from tokenizer.data import ClipFolder
 from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
 from tokenizer.losses import attention, class_surprise, psnr, reconstruction
 from tokenizer.model import PRESETS, VideoTokenizer, VideoTokenizerConfig
@@ -81,9 +82,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--init", help="folder of a trained tokenizer to start from")
     parser.add_argument("--minutes", type=float, default=45.0, help="training time; ignored with --steps")
     parser.add_argument("--steps", type=int, default=0)
-    parser.add_argument(
-        "--shapes", default=",".join(f"{w}x{h}" for h, w in SHAPES), help="WxH,WxH: sizes that clips are fitted to"
-    )
+    parser.add_argument("--shapes", help="WxH,WxH: sizes that clips are fitted to (default: the preset's)")
     parser.add_argument("--stills", type=float, default=0.35, help="share of the run on single frames")
     parser.add_argument("--frames", type=int, default=9, help="frames of a training window")
     parser.add_argument("--latent-frames", type=int, default=18, help="latent frames a batch")
@@ -107,17 +106,12 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     out.mkdir(parents=True, exist_ok=True)
     set_seed(args.seed)
     accelerator = Accelerator(mixed_precision="bf16")
-    # ---- data
-    shapes = tuple(parse_shape(text) for text in args.shapes.split(","))
-    clips = ClipFolder(args.data, shapes)
-    held_out = ClipFolder(args.validation, shapes) if args.validation else None
+    # ---- data, at the sizes of the model
+    model = new_model(args)
+    clips = ClipFolder(args.data, model.config.shapes)
+    held_out = ClipFolder(args.validation, model.config.shapes) if args.validation else None
     accelerator.print(f"{len(clips)} clips, {len(clips.skipped)} unreadable")
     # ---- model and optimizer
-    model = (
-        VideoTokenizer.from_pretrained(args.init)
-        if args.init
-        else VideoTokenizer(VideoTokenizerConfig.preset(args.preset))
-    )
     learner = Learner(model, len(clips.classes)).train()
     prepared = accelerator.prepare(learner)
     optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(learner, args.learning_rate)]
@@ -160,6 +154,17 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     return result or numbers
 
 
+def new_model(args: argparse.Namespace) -> VideoTokenizer:
+    """That of --init, or a fresh one of the preset; with the sizes of --shapes, if any."""
+    model = VideoTokenizer.from_pretrained(args.init) if args.init else None
+    config = model.config if model else VideoTokenizerConfig.preset(args.preset)
+    if args.shapes:
+        config = replace(config, shapes=tuple(parse_shape(text) for text in args.shapes.split(",")))
+    model = model or VideoTokenizer(config)
+    model.config = config
+    return model
+
+
 def train_step(model, optimizers, accelerator: Accelerator, batch) -> dict[str, float]:
     """One step; the named losses, PSNR and codebook numbers of the batch."""
     clip = batch.clip_BCTHW.to(accelerator.device)
@@ -198,8 +203,9 @@ def overfit(args: argparse.Namespace, bar: float = 24.0) -> dict[str, float]:
     """Health check on the user's own clips: one window, seen again and again, must come back at `bar` dB."""
     set_seed(args.seed)
     accelerator = Accelerator(mixed_precision="bf16")
-    clips = ClipFolder(args.data)
-    learner = Learner(VideoTokenizer(VideoTokenizerConfig.preset(args.preset)), len(clips.classes)).train()
+    tokenizer = new_model(args)
+    clips = ClipFolder(args.data, tokenizer.config.shapes)
+    learner = Learner(tokenizer, len(clips.classes)).train()
     model = accelerator.prepare(learner)
     optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(learner, args.learning_rate)]
     batch = clips.batch(args.seed, 0, clips=1, frames=args.frames)

@@ -24,11 +24,11 @@ import numpy as np
 from gpt_video.diorama.render import RenderedClip, Renderer
 from gpt_video.diorama.sample import Turn, sample_conversation
 from gpt_video.diorama.scene import to_json
-from tokenizer.data import FPS, SHAPES
+from tokenizer.data import FPS
 from tokenizer.video import data_set_suffix, read_video, write_video
 
-# How often each shape is chosen, and each number of frames of a clip or of a conversation's first turn.
-SHAPE_WEIGHTS: dict[tuple[int, int], int] = dict(zip(SHAPES, (60, 20, 20), strict=True))
+# How often each shape (height, width) is chosen, and each number of frames of a clip or of a conversation's first turn.
+SHAPE_WEIGHTS: dict[tuple[int, int], int] = {(128, 128): 60, (96, 160): 20, (160, 96): 20}
 FRAME_WEIGHTS: dict[int, int] = {33: 60, 25: 10, 17: 18, 9: 12}
 FAMILIES = ("clip", "still", "conversation")
 
