@@ -32,6 +32,7 @@ from gpt_video.diorama.scene import (
     Subject,
     allowed,
 )  # fmt: skip
+from gpt_video.diorama.world import CORE, World
 
 OF_SUBJECT: dict[str, tuple[str, ...]] = {
     "colour": tuple(COLOURS),
@@ -49,6 +50,7 @@ ATTRIBUTES = {
 }  # fmt: skip
 # Some cameras are asked for less, so that most videos keep a camera that stands still.
 CAMERA_WEIGHTS = {"still": 66, "pan left": 6, "pan right": 6, "zoom in": 7, "zoom out": 7, "from above": 8}
+WIDE_CAMERA_WEIGHTS = CAMERA_WEIGHTS | {"still": 56, "orbit": 7, "drone": 7, "cut": 8}
 # Where an added subject goes, seen from what is there: who comes first in the record, and the relation between them.
 WHERE: dict[str, tuple[bool, str | None]] = {
     "left": (True, "left of"),
@@ -60,6 +62,11 @@ WHERE: dict[str, tuple[bool, str | None]] = {
 }
 TRIES = 1000
 Accept = Callable[[Scene], bool]
+
+
+def camera_weights(world: World) -> dict[str, int]:
+    """How often each camera of the world is chosen."""
+    return CAMERA_WEIGHTS if world == CORE else WIDE_CAMERA_WEIGHTS
 
 
 @dataclass(frozen=True)
