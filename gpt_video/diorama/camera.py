@@ -13,7 +13,7 @@ from gpt_video.diorama.layout import ABOVE_AIM, ABOVE_ELEVATION, AIM, DISTANCE, 
 
 LATENT = 4  # frames of a latent frame after the first; a cut falls on its border
 ORBIT, SECOND_ANGLE = 52.0, 58.0  # degrees: half of the way round in 4 seconds, and where a cut goes to
-DRONE = ((-34.0, 34.0, 1.16), (30.0, 9.0, 0.98))  # (degrees round, degrees up, distance) of its start and its end
+DRONE = ((-34.0, 34.0, 1.06), (30.0, 9.0, 0.94))  # (degrees round, degrees up, distance) of its start and its end
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,11 @@ class Shot:
         return Shot(*(getattr(self, field.name)[first:] for field in fields(self)))
 
 
-def shot_of(camera: str, t_T: np.ndarray, before: Shot | None) -> Shot:
-    """The shot at the times t: from where the one before left the camera, or from the start of the move."""
+def shot_of(camera: str, t_T: np.ndarray, before: Shot | None, side: int = 1) -> Shot:
+    """The shot at the times t: from where the one before left the camera, or from the start of the move.
+
+    side: 1 or -1, which way the camera goes round, so that it comes to see the face of the topic.
+    """
     u_T = t_T / 4.0
     pan, dolly, above, orbit, lift = (
         (0.0, 1.0, 0.0, 0.0, 0.0)
@@ -52,19 +55,19 @@ def shot_of(camera: str, t_T: np.ndarray, before: Shot | None) -> Shot:
         v_T = np.clip(t_T / 1.5, 0, 1)
         above_T = above_T + (1 - above_T) * v_T * v_T * (3 - 2 * v_T)
     elif camera == "orbit":
-        start = -ORBIT if before is None else np.degrees(orbit)
-        orbit_T = np.radians(np.clip(start + 2 * ORBIT * u_T, -ORBIT, 80))
+        start = -ORBIT if before is None else side * np.degrees(orbit)
+        orbit_T = side * np.radians(np.clip(start + 2 * ORBIT * u_T, -80, 80))
     elif camera == "drone":
-        from_, to = DRONE if before is None else ((np.degrees(orbit), lift, dolly), DRONE[1])
+        from_, to = DRONE if before is None else ((side * np.degrees(orbit), lift, dolly), DRONE[1])
         v_T = np.clip(u_T, 0, 1)
         round_T, lift_T, dolly_T = (a + (b - a) * v_T for a, b in zip(from_, to, strict=True))
-        orbit_T = np.radians(round_T)
+        orbit_T = side * np.radians(round_T)
     elif camera == "cut":
         # A continuation has one time more at its start: the last frame of what was.
         first = 0 if before is None else 1
         late_T = np.arange(len(t_T)) - first >= _border(len(t_T) - first, begins=before is None)
-        side = -1 if orbit > 0.2 else 1
-        orbit_T = np.where(late_T, orbit + side * np.radians(SECOND_ANGLE), orbit)
+        away = side if abs(orbit) < 0.2 else -np.sign(orbit)
+        orbit_T = np.where(late_T, orbit + away * np.radians(SECOND_ANGLE), orbit)
         dolly_T, lift_T = np.where(late_T, 0.90, dolly), np.where(late_T, 6.0, lift)
     return Shot(pan_T, dolly_T, above_T, orbit_T, lift_T)
 

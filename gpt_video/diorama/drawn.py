@@ -19,7 +19,7 @@ INK = np.array((28, 22, 40), np.float32)
 
 
 def as_drawing(setting: Setting) -> Setting:
-    """The setting in flat colours: what is behind the subjects is paler, in steps of an eighth."""
+    """The setting in flat colours: what is behind the subjects is paler."""
     light = setting.light
     light = Light(_flat(light.zenith, 0.42), _flat(light.horizon, 0.42), light.place_tint, light.subject_tint)
     parts = [replace(p, tone=_flat(p.tone, 0.32 if p.emission < 0.3 else 0.1), emission=0.0) for p in setting.parts]
@@ -28,7 +28,7 @@ def as_drawing(setting: Setting) -> Setting:
 
 def _flat(colour, paleness: float) -> RGB:
     mixed = (1 - paleness) * np.asarray(colour) + paleness * PAPER
-    return tuple(float(c) for c in np.round(mixed * 10) / 10)  # type: ignore[return-value]
+    return tuple(float(c) for c in mixed)  # type: ignore[return-value]
 
 
 def outlined(frame_HWC: np.ndarray, depth_HW: np.ndarray, mask_HW: np.ndarray) -> np.ndarray:

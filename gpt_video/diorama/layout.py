@@ -15,6 +15,7 @@ from gpt_video.diorama.looks import Look, look_of, parts_of
 from gpt_video.diorama.scene import SIZES, Scene, Subject
 from gpt_video.diorama.shapes import extent
 from gpt_video.diorama.wide_places import place_of
+from gpt_video.diorama.world import CORE
 
 VIEW = 2.0
 DISTANCE, AIM, ELEVATION = 3.28, 0.73, 5.0  # the camera's rest: its distance to what it aims at, (0, 0, AIM), degrees
@@ -26,7 +27,7 @@ DRONE_ELEVATION = 34.0  # on its way, for which things are made large enough
 HEIGHTS = {1: (0.45, 0.54, 0.65), 2: (0.35, 0.40, 0.46), 3: (0.33, 0.35, 0.38)}
 TALL_HEIGHTS = {1: (0.44, 0.48, 0.54), 2: (0.33, 0.35, 0.38), 3: (0.32, 0.33, 0.35)}
 # A rider is small beside its bicycle, and who sits at a table shows but a half: they are drawn larger.
-POSE_SCALE = {"bicycle": 1.12}
+POSE_SCALE = {"bicycle": 1.12, "podcast": 1.12}
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Thing:
     look: Look
     heading: str = ""  # of what runs into another: "left" or "right"
     target: tuple[float, float] = (0.0, 0.0)  # where that other stands
+    touching: float = 0.0  # how far apart the two are when they meet
     is_hit: bool = False
 
 
@@ -62,7 +64,7 @@ def layout(scene: Scene, aspect: float) -> list[Thing]:
     sink = 1.09 if place_of(scene).floats else 1.0
     things = []
     for i, (record, subject) in enumerate(records):
-        x, y = slots[i] + jitters[i, :2] * ((0.05, 0.05) if n == 1 else (0.03, 0.05))
+        x, y = slots[i] + jitters[i, :2] * ((0.05, 0.05) if n == 1 else (0.03, 0.05)) * (subject.activity != "podcast")
         height = heights[SIZES.index(subject.size)]
         # What stands behind looks smaller; it is given back half of it, so that its size stays readable.
         look = look_of(subject, scene.world)
@@ -78,10 +80,12 @@ def _slots(scene: Scene, records: list[int], flip: bool, width: float) -> list[n
     n = len(records)
     if n == 1:
         return [np.zeros(2)]
-    if scene.subjects[0].action == "into" or any(subject.activity == "podcast" for subject in scene.subjects):
-        # Side by side: what is run into lies in the way, and those who talk sit at one table.
-        spots = [np.array((x * width, 0.0)) for x in np.linspace(-0.5, 0.5, n) * (0.56 if n == 2 else 0.66)]
-        return [spot * ((-1, 1) if flip else (1, 1)) for spot in spots]
+    if scene.subjects[0].action == "into":  # what is run into lies in the way, not far from the middle
+        spots = [np.array((x * width, y)) for x, y in ((-0.42, 0.0), (0.08, 0.0), (0.36, 0.6))]
+        return [spot * ((-1, 1) if flip else (1, 1)) for spot in spots[:n]]
+    if any(subject.activity == "podcast" for subject in scene.subjects):  # those who talk sit at one table
+        apart = min(0.46 * width, 0.95) if n == 2 else min(0.32 * width, 0.80)
+        return [np.array((apart * (i - (n - 1) / 2) * (-1 if flip else 1), 0.0)) for i in range(n)]
     if n == 2:
         spots = [np.array((-0.25 * width, 0.0)), np.array((0.25 * width, 0.25 if width > 1.6 else 0.7))]
         if scene.relation == "behind":
@@ -89,6 +93,8 @@ def _slots(scene: Scene, records: list[int], flip: bool, width: float) -> list[n
             return [spot * ((-1, 1) if flip else (1, 1)) for spot in spots]
     else:
         spots = [np.array((-0.32 * width, 0.0)), np.array((0.0, 0.55)), np.array((0.32 * width, 0.0))]
+        if scene.world != CORE.name:  # long bodies must not hide each other
+            spots = [np.array((-0.34 * width, -0.1)), np.array((0.0, 1.1)), np.array((0.34 * width, -0.1))]
         if scene.relation == "behind":
             spots = [spot + ((0, 0.9) if r == 0 else (0, -0.1)) for spot, r in zip(spots, records, strict=True)]
     if flip and scene.relation != "left of":

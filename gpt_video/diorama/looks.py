@@ -16,7 +16,7 @@ from gpt_video.diorama.wide_kinds import FLIES, WIDE_BUILDERS, WIDE_REST_YAW, WI
 from gpt_video.diorama.world import CORE, WORLDS
 
 # Degrees between "facing the viewer" and how a pose shows itself best.
-POSE_YAW = {"bicycle": 62, "podcast": 10, "candle": 66}
+POSE_YAW = {"bicycle": 62, "podcast": 5, "candle": 50}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from gpt_video.diorama.wide_places import place_of
 from gpt_video.diorama.world import MOVES
 
 BLEND = 0.75
-COLLISION_PACE = 0.42  # units a second of what runs into another, at normal speed
+COLLISION_PACE = 0.40  # units a second of what runs into another, at normal speed
 
 
 def simulate(scene: Scene, aspect: float) -> Film:
@@ -38,7 +38,7 @@ def simulate(scene: Scene, aspect: float) -> Film:
     tracks = [_script(thing, script_T, aspect, end) for thing, end in zip(things, ends, strict=True)]
     if physics.is_needed(things):
         tracks = physics.simulated(things, tracks, begins=before is None)
-    shot = shot_of(scene.camera, script_T, before and before.shot)
+    shot = shot_of(scene.camera, script_T, before and before.shot, _seen_from(things[0]))
     first, clock = (0, 0.0) if before is None else (1, before.clock_T[-1])
     tracks = [track.since(first) for track in tracks]
     return Film(things, tracks, shot.since(first), clock + script_T[first:])
@@ -63,14 +63,21 @@ def _moved(thing: Thing, before: Film, i: int) -> Thing:
     return replace(now, scale=was.scale * ratio, x=float(x), y=float(y))
 
 
+def _seen_from(topic: Thing) -> int:
+    """On which side the camera sees the face of the topic: -1 to the right of the picture, 1 to the left."""
+    way = topic.heading or topic.subject.action
+    return {"right": -1, "left": 1}.get(way, -topic.side)
+
+
 def _aimed(things: list[Thing]) -> list[Thing]:
     """The things, where those of the first record know what they run into: the nearest thing of the second."""
     out = []
     for thing in things:
         if thing.record == 0:
-            others = [(o.x, o.y) for o in things if o.record == 1]
-            x, y = min(others, key=lambda at: abs(at[0] - thing.x))
-            thing = replace(thing, heading="left" if x < thing.x else "right", target=(x, y))
+            other = min((o for o in things if o.record == 1), key=lambda o: abs(o.x - thing.x))
+            heading = "left" if other.x < thing.x else "right"
+            touching = sum(min(half_extents(one.look)[0], 0.6) * one.scale for one in (thing, other))
+            thing = replace(thing, heading=heading, target=(other.x, other.y), touching=touching)
         out.append(replace(thing, is_hit=thing.record == 1))
     return out
 
@@ -124,14 +131,15 @@ def _posture(thing: Thing, end: Track | None) -> np.ndarray:
     if end is not None and action not in MOVES and (kind == "ball" or end.turn_T33[-1, 2, 2] > 0.97):
         return end.turn_T33[-1]
     yaw = {"left": 180 + 24, "right": -24, "closer": -90 + side * 24, "away": 90 + side * 32}
-    return turn(yaw=yaw.get(action, -90 + side * thing.look.rest_yaw) + thing.jitter)
+    jitter = 0.2 * thing.jitter if thing.look.pose == "podcast" else thing.jitter
+    return turn(yaw=yaw.get(action, -90 + side * thing.look.rest_yaw) + jitter)
 
 
 def _path(thing: Thing, t_T: np.ndarray, aspect: float, begins: bool) -> np.ndarray:
     """(x, y) of a thing that travels at normal speed, kept in the frame. Crosses most of it in 2 x 4 seconds."""
     action, s = thing.subject.action, thing.scale
     if thing.heading:
-        return _collision_path(thing, t_T, aspect, begins)
+        return _collision_path(thing, t_T)
     x_T, y_T = np.full(len(t_T), thing.x), np.full(len(t_T), thing.y)
     if action in ("left", "right"):
         sign = -1 if action == "left" else 1
@@ -152,14 +160,12 @@ def _path(thing: Thing, t_T: np.ndarray, aspect: float, begins: bool) -> np.ndar
     return np.stack([x_T, middle + soft_clip(y_T - middle + sign * 0.2 * (far - near) / 1.6 * t_T, half)], axis=1)
 
 
-def _collision_path(thing: Thing, t_T: np.ndarray, aspect: float, begins: bool) -> np.ndarray:
-    """(x, y) of a thing that runs straight at its target, and comes to rest where that stood."""
+def _collision_path(thing: Thing, t_T: np.ndarray) -> np.ndarray:
+    """(x, y) of a thing that runs straight at its target, pushes it a little and comes to rest."""
     start, end = np.array((thing.x, thing.y)), np.array(thing.target)
-    if begins:  # a little further back, so that it is seen to come
-        start[0] += (-1 if thing.heading == "right" else 1) * 0.08 * VIEW * aspect
     way = end - start
     length = max(float(np.linalg.norm(way)), 1e-6)
-    gone_T = soft_clip(COLLISION_PACE * t_T, length * 1.05)
+    gone_T = soft_clip(COLLISION_PACE * t_T, max(length - thing.touching + 0.42, 0.4))
     return start + gone_T[:, None] * way / length
 
 

@@ -154,6 +154,8 @@ def _drive_body(data: Any, i: int, track: Track, k: int, share: float) -> None:
 def _nudge_body(data: Any, i: int, thing: Thing) -> None:
     """Forces on a free body: its own gravity, by its speed, and what keeps figures upright."""
     action, kind, speed = thing.subject.action, thing.subject.kind, SPEED[thing.subject.speed]
+    if thing.is_hit:  # what was run into slows down before it leaves the picture
+        data.qvel[6 * i : 6 * i + 2] *= 0.975
     if action not in AIRBORNE:
         return
     data.xfrc_applied[i + 1, 2] = (1 - speed**2) * GRAVITY

@@ -14,6 +14,7 @@ import numpy as np
 
 from gpt_video.diorama.shapes import RGB, Part, between, part
 
+LIT_WINDOW: RGB = (1.0, 0.80, 0.36)
 WIDE = 30.0  # half extent of what should reach beyond every view
 
 
@@ -192,7 +193,7 @@ PLACES = {
 
 def lit(parts: list[Part], time: str, light: Light) -> list[Part]:
     """The parts with their colours under the light; windows shine when it is not day."""
-    window: RGB = (0.70, 0.86, 0.95) if time == "day" else (1.0, 0.80, 0.36)
+    window = (0.70, 0.86, 0.95) if time == "day" else LIT_WINDOW
     out = []
     for p in parts:
         if p.tone == "window":

@@ -94,7 +94,7 @@ def _bicycle(tone: str) -> list[Part]:
     parts = []
     for x in (-0.44, 0.44):
         axle, spin = (x, 0, 0.30), Joint((x, 0, 0.30), roll=True)
-        parts.append(part("ring", (0.30, 0.30, 0.15), axle, "tyre", turn=turn(roll=90), joint=spin))
+        parts.append(part("ring", (0.31, 0.31, 0.20), axle, "tyre", turn=turn(roll=90), joint=spin))
         spokes = [part("box", (0.25, 0.012, 0.014), axle, "metal", turn=turn(pitch=a), joint=spin) for a in (0, 60, 120)]
         parts += [*spokes, part("ellipsoid", (0.05, 0.06, 0.05), axle, "metal")]
     crank, saddle, head = (0.0, 0, 0.28), (-0.18, 0, 0.62), (0.32, 0, 0.70)
@@ -129,13 +129,13 @@ def talking(kind: str, parts: list[Part]) -> list[Part]:
 
 def _microphone(top: float) -> list[Part]:
     """A large microphone on a bent arm, beside the face, so that both are seen."""
-    foot, elbow, hold = (0.52, -0.44, top), (0.56, -0.44, top + 0.34), (0.50, -0.27, top + 0.30)
+    foot, elbow, hold = (0.52, -0.52, top), (0.56, -0.52, top + 0.34), (0.50, -0.36, top + 0.30)
     return [
         part("cylinder", (0.10, 0.10, 0.015), foot, "ink"),
         between("capsule", foot, elbow, 0.022, "ink"),
         between("capsule", elbow, hold, 0.022, "ink"),
-        between("capsule", (0.50, -0.27, top + 0.16), (0.50, -0.27, top + 0.26), 0.075, "ink"),
-        between("capsule", (0.50, -0.27, top + 0.30), (0.50, -0.27, top + 0.38), 0.085, GRILLE),
+        between("capsule", (0.50, -0.34, top + 0.17), (0.50, -0.34, top + 0.28), 0.09, "ink"),
+        between("capsule", (0.50, -0.34, top + 0.32), (0.50, -0.34, top + 0.42), 0.11, GRILLE),
     ]
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -58,8 +60,9 @@ class Renderer:
         if not (16 <= height <= 1024 and 16 <= width <= 1024):
             raise ValueError(f"A frame of {width}x{height} was asked for; expected 16 to 1024 pixels on each side.")
         self.height, self.width = height, width
+        self._large = (height * SUPERSAMPLING, width * SUPERSAMPLING)
         self._stage = _stage()
-        self._stage.make_room(height * SUPERSAMPLING, width * SUPERSAMPLING)
+        self._stage.make_room(*self._large)
 
     def render(self, scene: Scene) -> RenderedClip:
         """The clip of the scene: `scene.frames` frames at 8 a second, the same pixels for the same record."""
@@ -82,13 +85,22 @@ class Renderer:
         for k in range(scene.frames):
             drawn.pose(k)
             stage.set_camera(*view(film.shot, k, aspect, scene.world), aspect)
-            big, depth = stage.draw(self.height * SUPERSAMPLING, self.width * SUPERSAMPLING, "SKYBOX", "CULL_FACE")
+            big, depth = stage.draw(*self._large, "SKYBOX", "CULL_FACE")
             coded, _ = stage.draw(self.height, self.width, "SEGMENT", "IDCOLOR", "CULL_FACE")
             masks[k] = np.maximum(coded[::-1, :, 0], 1) - 1
             if is_drawn:
-                big = outlined(big, depth, masks[k, ::-1].repeat(SUPERSAMPLING, 0).repeat(SUPERSAMPLING, 1))
+                big = self._outlined(big, depth, masks[k, ::-1], drawn)
             frames[k] = np.asarray(Image.fromarray(big).reduce(SUPERSAMPLING))[::-1]
         return RenderedClip(frames, masks)
+
+    def _outlined(self, big: np.ndarray, depth: np.ndarray, mask: np.ndarray, drawn: _DrawList) -> np.ndarray:
+        """The large picture with outlines; what falls has none, and lies over those of the rest."""
+        bare, mask = big, mask.repeat(SUPERSAMPLING, 0).repeat(SUPERSAMPLING, 1)
+        if drawn.falling:
+            with drawn.without_falling():
+                bare, depth = self._stage.draw(*self._large, "SKYBOX", "CULL_FACE")
+        lined = outlined(bare, depth, mask)
+        return np.where((big != bare).any(axis=-1, keepdims=True), big, lined)
 
 
 class _Stage:
@@ -163,6 +175,7 @@ class _DrawList:
     def __init__(self, stage: _Stage):
         self._mujoco, self._scene, self._meshes = stage.mujoco, stage.scene, stage.meshes
         self._scene.ngeom = 0
+        self.falling = 0
         self._views: list[tuple[Any, Any]] = []
         self._pos_TN3: list[np.ndarray] = []
         self._mat_TN33: list[np.ndarray] = []
@@ -197,11 +210,19 @@ class _DrawList:
 
     def add_falling(self, flakes: Falling, film: Film) -> None:
         """What falls; it is seen through in the masks."""
+        self.falling = len(flakes.start_N3)
         for _ in flakes.start_N3:
             self._view(self._new(flakes.part, flakes.part.tone, segment=-1))
         places = [flakes.at(*at) for at in zip(film.clock_T, film.shot.orbit_T, strict=True)]
         self._pos_TN3.append(np.stack(places))
         self._mat_TN33.append(np.broadcast_to(flakes.part.mat, (len(places), len(flakes.start_N3), 3, 3)))
+
+    @contextmanager
+    def without_falling(self) -> Iterator[None]:
+        """What falls is last in the list, so it is left out by a shorter one."""
+        self._scene.ngeom -= self.falling
+        yield
+        self._scene.ngeom += self.falling
 
     def pose(self, k: int) -> None:
         if not self._views:

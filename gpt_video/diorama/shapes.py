@@ -36,10 +36,10 @@ MESHES: dict[str, np.ndarray] = {
 
 
 def _ring(inside: float, around: int = 18, across: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Corners and triangles of a ring about the z axis that spans [-1, 1] on each axis; `inside`: the radius of its tube."""
+    """Corners and triangles of a ring about the z axis of radius 1; `inside`: the radius of its tube."""
     a, b = np.meshgrid(*(np.linspace(0, 2 * np.pi, n, endpoint=False) for n in (around, across)), indexing="ij")
     out = 1 - inside + inside * np.cos(b)
-    corners = np.stack([out * np.cos(a), out * np.sin(a), np.sin(b)], axis=-1).reshape(-1, 3)
+    corners = np.stack([out * np.cos(a), out * np.sin(a), inside * np.sin(b)], axis=-1).reshape(-1, 3)
     i, j = np.meshgrid(np.arange(around), np.arange(across), indexing="ij")
     at = lambda di, dj: ((i + di) % around * across + (j + dj) % across).ravel()  # noqa: E731
     return corners, np.concatenate(
@@ -48,7 +48,7 @@ def _ring(inside: float, around: int = 18, across: int = 6) -> tuple[np.ndarray,
 
 
 # Those that are not convex, with their triangles. They come after the others, whose numbers stay as they were.
-MESHES["ring"], _RING_FACES = _ring(0.2)
+MESHES["ring"], _RING_FACES = _ring(0.13)
 MESHES["gable"] = np.array([(x, y, -1) for x in (-1, 1) for y in (-1, 1)] + [(x, 0, 1) for x in (-1, 1)], float)
 FACES = {"ring": _RING_FACES}
 

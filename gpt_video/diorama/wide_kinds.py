@@ -111,12 +111,12 @@ def bird() -> list[Part]:
 def monster() -> list[Part]:
     """A ball of fluff with two big eyes, small horns and a grin."""
     centre, reach = np.array((0, 0, 0.50)), np.array((0.36, 0.37, 0.38))
-    tufts, n = [], 64
+    tufts, n, drop = [], 76, np.array((0, 0, 0.35))  # fur hangs
     for i in range(n):
         z, a = 1 - 2 * (i + 0.5) / n, i * np.pi * (3 - np.sqrt(5))
         way = np.array((np.sqrt(1 - z * z) * np.cos(a), np.sqrt(1 - z * z) * np.sin(a), z))
         if way[0] < 0.55:  # the face is bare
-            tufts.append(part("cone", (0.09, 0.09, 0.10), centre + reach * way, ("main", "soft", "shade")[i % 3], turn=_along(way)))
+            tufts.append(part("cone", (0.085, 0.085, 0.12), centre + reach * way, ("main", "soft", "shade")[i % 3], turn=_along(way - drop)))
     hair = [part("cone", (0.06, 0.06, 0.15), (0.02 + 0.05 * i, y, 0.98), turn=turn(roll=-110 * y)) for i, y in enumerate((-0.16, 0, 0.16))]
     eyes = mirrored(
         part("ellipsoid", (0.09, 0.135, 0.145), (0.29, 0.15, 0.66), "ivory"),
@@ -132,7 +132,8 @@ def monster() -> list[Part]:
 
 
 def _along(way: np.ndarray) -> np.ndarray:
-    """A turn that brings the z axis to the unit vector."""
+    """A turn that brings the z axis to the vector."""
+    way = way / np.linalg.norm(way)
     return turn(yaw=float(np.degrees(np.arctan2(way[1], way[0])))) @ turn(pitch=float(np.degrees(np.arccos(way[2]))))
 
 
@@ -183,7 +184,7 @@ def house() -> list[Part]:
 
 
 def candle() -> list[Part]:
-    dish = [part("cylinder", (0.31, 0.31, 0.03), (0, 0, 0.03), "metal"), part("ring", (0.11, 0.11, 0.035), (-0.38, 0, 0.06), "metal")]
+    dish = [part("cylinder", (0.31, 0.31, 0.03), (0, 0, 0.03), "metal"), part("ring", (0.11, 0.11, 0.11), (-0.38, 0, 0.06), "metal")]
     body = part("cylinder", (0.18, 0.18, 0.29), (0, 0, 0.34))
     rim = part("cylinder", (0.185, 0.185, 0.03), (0, 0, 0.63), "soft")
     drips = [part("ellipsoid", (0.05, 0.05, h), turn(yaw=a) @ (0.165, 0, 0.62 - h), "soft") for a, h in ((15, 0.14), (-75, 0.09), (120, 0.12))]
@@ -205,12 +206,12 @@ def flame(foot, size: float) -> list[Part]:
 def bear() -> list[Part]:
     """A bear on its hind legs: round ears, a pale muzzle and a pale belly."""
     body = part("ellipsoid", (0.25, 0.29, 0.33), (0, 0, 0.46))
-    belly = part("ellipsoid", (0.10, 0.19, 0.22), (0.175, 0, 0.44), "contrast")
+    belly = part("ellipsoid", (0.10, 0.19, 0.22), (0.175, 0, 0.44), "accent")
     head = part("ellipsoid", (0.215, 0.24, 0.21), (0.03, 0, 0.92))
     ears = mirrored(
-        part("ellipsoid", (0.05, 0.095, 0.095), (0.0, 0.19, 1.09)), part("ellipsoid", (0.03, 0.055, 0.055), (0.04, 0.19, 1.09), "contrast")
+        part("ellipsoid", (0.05, 0.095, 0.095), (0.0, 0.19, 1.09)), part("ellipsoid", (0.03, 0.055, 0.055), (0.04, 0.19, 1.09), "accent")
     )
-    muzzle = part("ellipsoid", (0.14, 0.12, 0.095), (0.21, 0, 0.86), "contrast")
+    muzzle = part("ellipsoid", (0.14, 0.12, 0.095), (0.21, 0, 0.86), "accent")
     nose = part("ellipsoid", (0.05, 0.065, 0.045), (0.335, 0, 0.90), "ink")
     eyes = eyes_at(0.205, 0.095, 0.985, 0.042)
     arms = _arm((0.02, 0.25, 0.68), (0.07, 0.38, 0.54), (0.13, 0.40, 0.38), 0.095, "shade")

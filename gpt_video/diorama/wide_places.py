@@ -6,11 +6,11 @@ says; weather.py and drawn.py change it further.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gpt_video.diorama.places import LIGHTS, PLACES, Light, Place, between, lit, sky_marks, spread, tinted
+from gpt_video.diorama.places import LIGHTS, LIT_WINDOW, PLACES, Light, Place, between, lit, sky_marks, spread, tinted
 from gpt_video.diorama.scene import Scene
 from gpt_video.diorama.shapes import RGB, Part, moved, part, turn
 from gpt_video.diorama.world import CORE
@@ -19,7 +19,8 @@ from gpt_video.diorama.world import CORE
 NIGHT = Light((0.05, 0.09, 0.27), (0.20, 0.28, 0.56), (0.56, 0.62, 0.80), (0.95, 0.97, 1.00))
 WIDE_LIGHTS = {**LIGHTS, "night": NIGHT}
 ROUND = ("orbit", "drone", "cut")  # cameras that see what lies to the sides
-PANES: dict[str, RGB] = {"day": (0.56, 0.80, 1.0), "sunset": (1.0, 0.60, 0.28), "night": (0.08, 0.12, 0.38)}
+PANES: dict[str, RGB] = {"day": (0.42, 0.68, 0.96), "sunset": (0.96, 0.52, 0.22), "night": (0.08, 0.12, 0.38)}
+BAD_WEATHER_PANES: dict[str, RGB] = {"day": (0.40, 0.46, 0.56), "sunset": (0.56, 0.40, 0.42), "night": (0.07, 0.09, 0.22)}
 NEON: tuple[RGB, ...] = ((1.0, 0.15, 0.65), (0.10, 0.95, 1.0), (0.45, 1.0, 0.20), (1.0, 0.80, 0.10), (0.75, 0.30, 1.0))
 
 
@@ -49,10 +50,12 @@ def setting_of(scene: Scene) -> Setting:
         props += _to_the_sides(props)
     parts = lit(props, scene.time, light)
     if scene.place == "room":
-        parts += _window(scene.time)
+        parts += _window(scene.time, scene.weather == "clear")
     else:
         parts += sky_marks(scene.time, rng)
     if scene.world != CORE.name and (scene.place, scene.time) == ("city street", "night"):
+        # The windows stay dimmer than the signs.
+        parts = [replace(p, tone=(0.50, 0.42, 0.30), emission=0.1) if p.tone == LIT_WINDOW else p for p in parts]
         parts += _neon_signs(np.random.default_rng([scene.layout_seed, 11]), around=scene.camera in ROUND)
     return Setting(parts, tinted(place.ground, light.place_tint), light, place.floats)
 
@@ -109,11 +112,11 @@ def room(rng: np.random.Generator) -> list[Part]:
 WINDOW = (0.0, 2.96, 1.72, 0.78, 0.52)  # x, y, z of its middle, half width, half height
 
 
-def _window(time: str) -> list[Part]:
-    """The window of the room, which shows the hour: blue, orange, or dark with a moon."""
+def _window(time: str, is_clear: bool) -> list[Part]:
+    """The window of the room, which shows the hour: blue, orange, or dark with a moon; greyer in bad weather."""
     x, y, z, w, h = WINDOW
     white, curtain = (tinted(c, WIDE_LIGHTS[time].place_tint) for c in ((0.96, 0.96, 0.94), (0.86, 0.62, 0.50)))
-    glass = [part("box", (w, 0.02, h), (x, y, z), PANES[time], emission=0.8)]
+    glass = [part("box", (w, 0.02, h), (x, y, z), (PANES if is_clear else BAD_WEATHER_PANES)[time], emission=0.3)]
     bars = [part("box", (w + 0.07, 0.04, 0.05), (x, y, z + s * (h + 0.03)), white) for s in (-1, 1)]
     bars += [part("box", (0.05, 0.04, h + 0.05), (x + s * (w + 0.03), y, z), white) for s in (-1, 1)]
     bars += [part("box", (0.022, 0.035, h), (x, y - 0.01, z), white), part("box", (w, 0.035, 0.022), (x, y - 0.01, z), white)]
@@ -123,7 +126,7 @@ def _window(time: str) -> list[Part]:
         "sunset": [part("ellipsoid", (0.2, 0.01, 0.2), (x - 0.35, y - 0.025, z - 0.22), (1.0, 0.9, 0.4), emission=1.0)],
         "night": [part("ellipsoid", (0.13, 0.01, 0.13), (x + 0.38, y - 0.025, z + 0.24), (0.98, 0.97, 0.86), emission=1.0)],
     }
-    return [*glass, *marks[time], *bars, *drapes]
+    return [*glass, *(marks[time] if is_clear else ()), *bars, *drapes]
 
 
 def _neon_signs(rng: np.random.Generator, *, around: bool) -> list[Part]:
@@ -131,7 +134,7 @@ def _neon_signs(rng: np.random.Generator, *, around: bool) -> list[Part]:
     parts: list[Part] = []
     for i, x in enumerate(np.linspace(-5.0, 5.0, 9) + rng.uniform(-0.2, 0.2, 9)):
         colour, other = NEON[(i * 2) % 5], NEON[(i * 2 + 1) % 5]
-        z = float(rng.uniform(1.25, 2.05))
+        z = float(rng.uniform(1.05, 1.75))
         parts += _sign(i % 4, float(x), z, colour, other)
         for y, length in ((2.0, 0.42), (0.35, 0.30)):
             dim = tinted(colour, (0.62, 0.62, 0.70))
@@ -146,7 +149,7 @@ def _sign(shape: int, x: float, z: float, colour: RGB, other: RGB) -> list[Part]
     """One sign: bars like letters, a ring, an arrow or a zigzag, framed by a tube of another colour."""
     glow, y = {"emission": 1.0}, 3.36
     tall = shape in (0, 3)
-    w, h = (0.24, 0.52) if tall else (0.46, 0.27)
+    w, h = (0.25, 0.55) if tall else (0.48, 0.29)
     board = [part("box", (w, 0.03, h), (x, y, z), (0.06, 0.05, 0.12))]
     tube = [part("box", (w, 0.035, 0.035), (x, y - 0.02, z + s * h), colour, **glow) for s in (-1, 1)]
     tube += [part("box", (0.035, 0.035, h), (x + s * w, y - 0.02, z), colour, **glow) for s in (-1, 1)]
@@ -158,7 +161,7 @@ def _sign(shape: int, x: float, z: float, colour: RGB, other: RGB) -> list[Part]
         marks = [part("box", (0.24, 0.03, 0.05), (x - 0.06, y - 0.03, z), other, **glow)]
         marks += [part("box", (0.12, 0.03, 0.05), (x + 0.20, y - 0.03, z + s * 0.07), other, turn=turn(pitch=s * 45), **glow) for s in (-1, 1)]
     else:
-        marks = [part("ring", (0.15, 0.15, 0.05), (x, y - 0.03, z + 0.2), other, turn=turn(roll=90), **glow)]
+        marks = [part("ring", (0.15, 0.15, 0.2), (x, y - 0.03, z + 0.2), other, turn=turn(roll=90), **glow)]
         marks += [part("box", (0.045, 0.03, 0.2), (x, y - 0.03, z - 0.2), other, **glow)]
     return [*board, *tube, *marks]
 
