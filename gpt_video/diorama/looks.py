@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
+import numpy as np
+
 from gpt_video.diorama.kinds import BUILDERS, REST_YAW, ROLLS, TOYS, tones
 from gpt_video.diorama.poses import POSES, riding
 from gpt_video.diorama.scene import Subject
@@ -82,4 +84,4 @@ def _scaled(p: Part, scale: float, lift: float) -> Part:
         joint = replace(joint, pivot=(x * scale, y * scale, (z + lift) * scale))
     x, y, z = p.size
     size = (x * scale, y * scale, z * scale)
-    return replace(p, size=size, pos=(p.pos + (0, 0, lift)) * scale, joint=joint)
+    return replace(p, size=size, pos=(p.pos + np.array((0, 0, lift))) * scale, joint=joint)

@@ -38,7 +38,7 @@ def simulate(scene: Scene, aspect: float) -> Film:
     tracks = [_script(thing, script_T, aspect, end) for thing, end in zip(things, ends, strict=True)]
     if physics.is_needed(things):
         tracks = physics.simulated(things, tracks, begins=before is None)
-    shot = shot_of(scene.camera, script_T, before and before.shot, _seen_from(things[0]))
+    shot = shot_of(scene.camera, script_T, before.shot if before else None, _seen_from(things[0]))
     first, clock = (0, 0.0) if before is None else (1, before.clock_T[-1])
     tracks = [track.since(first) for track in tracks]
     return Film(things, tracks, shot.since(first), clock + script_T[first:])

@@ -29,7 +29,11 @@ def is_needed(things: list[Thing]) -> bool:
     """Whether something falls or bounces, or may run into a toy."""
     acts = {thing.subject.action for thing in things}
     toys = sum(thing.look.is_toy for thing in things)
-    return bool(acts & set(AIRBORNE)) or any(thing.is_hit for thing in things) or (toys >= 2 and bool(acts & {"left", "right"}))
+    return (
+        bool(acts & set(AIRBORNE))
+        or any(thing.is_hit for thing in things)
+        or (toys >= 2 and bool(acts & {"left", "right"}))
+    )
 
 
 def simulated(things: list[Thing], tracks: list[Track], *, begins: bool) -> list[Track]:

@@ -128,8 +128,7 @@ def desert(rng: np.random.Generator) -> list[Part]:
     ]
     cacti = [*_cactus(side * rng.uniform(1.5, 1.9), 3.0, 1.0), *_cactus(-side * rng.uniform(2.2, 3.0), 5.5, 1.0)]
     stones = [
-        part("ellipsoid", (0.13, 0.1, 0.07), (x, y, 0.02), (0.70, 0.52, 0.36))
-        for x, y in spread(rng, 4, 2.4, 1.2, 2.5)
+        part("ellipsoid", (0.13, 0.1, 0.07), (x, y, 0.02), (0.70, 0.52, 0.36)) for x, y in spread(rng, 4, 2.4, 1.2, 2.5)
     ]
     ripples = [
         part("ellipsoid", (0.8, 0.07, 0.012), (x, y, 0), (0.84, 0.68, 0.42)) for x, y in spread(rng, 4, 1.8, -0.7, 1.0)

@@ -7,10 +7,11 @@ function for all kinds: `SEATS` says where each has its hips, its shoulders and 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
-from gpt_video.diorama.shapes import Joint, Part, between, limb, mirrored, moved, part, turn
+from gpt_video.diorama.shapes import Joint, Part, between, mirrored, moved, part, turn
 from gpt_video.diorama.wide_kinds import flame
 
 DESK, DESK_TOP, GRILLE, CUPS = (0.80, 0.60, 0.36), (0.90, 0.72, 0.46), (0.62, 0.64, 0.68), (0.10, 0.10, 0.12)
@@ -45,7 +46,9 @@ _UPRIGHT = {
 _FOUR_LEGGED = {
     "dog": Seat(56, (-0.20, 0.13, 0.44), (0.13, 0.15, 0.40), (0.20, 0, 0.56), (0.32, 0, 0.78), 0.215, 0.075, "shade"),
     "cat": Seat(58, (-0.22, 0.11, 0.42), (0.12, 0.13, 0.38), (0.17, 0, 0.52), (0.30, 0, 0.74), 0.22, 0.065, "accent"),
-    "horse": Seat(48, (-0.28, 0.13, 0.64), (0.20, 0.16, 0.58), (0.38, 0, 1.02), (0.54, 0, 1.10), 0.15, 0.07, "contrast"),
+    "horse": Seat(
+        48, (-0.28, 0.13, 0.64), (0.20, 0.16, 0.58), (0.38, 0, 1.02), (0.54, 0, 1.10), 0.15, 0.07, "contrast"
+    ),
     "mammoth": Seat(44, (-0.32, 0.20, 0.50), (0.14, 0.26, 0.52), (0.26, 0, 0.74), (0.36, 0, 0.78), 0.24, 0.11, "shade"),
 }
 SEATS = {**_UPRIGHT, **_FOUR_LEGGED}
@@ -73,14 +76,14 @@ def riding(kind: str, parts: list[Part], frame: str = "accent") -> list[Part]:
     torso, shoulder = _seated(seat, parts, lean=14 if seat.rear == 0 else 0)
     torso, shoulder = [moved(p, by=saddle) for p in torso], shoulder + saddle
     knee, pedal = np.array((0.17, seat.hip[1] + 0.03, 0.60)), np.array((0.02, seat.hip[1], 0.20))
-    hip = saddle + (0.02, seat.hip[1], 0.03)
+    hip = saddle + np.array((0.02, seat.hip[1], 0.03))
     swing = Joint(tuple(hip), amplitude=0.26)
     radius = min(seat.radius, 0.10)
     leg = NAVY_LEG if seat.leg == "trousers" else seat.leg
     legs = mirrored(
         between("capsule", hip, knee, radius * 1.15, leg, joint=swing),
         between("capsule", knee, pedal, radius, leg, joint=swing),
-        part("ellipsoid", (0.10, 0.06, 0.045), pedal + (0.03, 0, -0.02), "shade", joint=swing),
+        part("ellipsoid", (0.10, 0.06, 0.045), pedal + np.array((0.03, 0, -0.02)), "shade", joint=swing),
     )
     arms = mirrored(between("capsule", shoulder, grip, radius), part("ellipsoid", radius * 1.2, grip, seat.paw))
     return [*_bicycle(frame), *torso, *legs, *arms]
@@ -95,12 +98,24 @@ def _bicycle(tone: str) -> list[Part]:
     for x in (-0.44, 0.44):
         axle, spin = (x, 0, 0.30), Joint((x, 0, 0.30), roll=True)
         parts.append(part("ring", (0.31, 0.31, 0.20), axle, "tyre", turn=turn(roll=90), joint=spin))
-        spokes = [part("box", (0.25, 0.012, 0.014), axle, "metal", turn=turn(pitch=a), joint=spin) for a in (0, 60, 120)]
+        spokes = [
+            part("box", (0.25, 0.012, 0.014), axle, "metal", turn=turn(pitch=a), joint=spin) for a in (0, 60, 120)
+        ]
         parts += [*spokes, part("ellipsoid", (0.05, 0.06, 0.05), axle, "metal")]
     crank, saddle, head = (0.0, 0, 0.28), (-0.18, 0, 0.62), (0.32, 0, 0.70)
-    tubes = ((crank, saddle), (crank, head), (saddle, head), (saddle, (-0.44, 0, 0.30)), (crank, (-0.44, 0, 0.30)), (head, (0.44, 0, 0.30)))
+    tubes = (
+        (crank, saddle),
+        (crank, head),
+        (saddle, head),
+        (saddle, (-0.44, 0, 0.30)),
+        (crank, (-0.44, 0, 0.30)),
+        (head, (0.44, 0, 0.30)),
+    )
     parts += [between("capsule", a, b, 0.036, tone) for a, b in tubes]
-    parts += [between("capsule", (0.32, 0, 0.70), (0.30, 0, 0.84), 0.03, tone), between("capsule", (0.30, -0.20, 0.84), (0.30, 0.20, 0.84), 0.032, "ink")]
+    parts += [
+        between("capsule", (0.32, 0, 0.70), (0.30, 0, 0.84), 0.03, tone),
+        between("capsule", (0.30, -0.20, 0.84), (0.30, 0.20, 0.84), 0.032, "ink"),
+    ]
     parts += [part("ellipsoid", (0.12, 0.07, 0.04), (-0.20, 0, 0.65), "ink")]
     pedals = Joint(crank, roll=True)
     return [*parts, part("box", (0.14, 0.10, 0.02), crank, "metal", turn=turn(pitch=50), joint=pedals)]
@@ -124,7 +139,11 @@ def talking(kind: str, parts: list[Part]) -> list[Part]:
         *mirrored(part("box", (0.20, 0.03, (top - 0.06) / 2), (0.44, 0.58, (top - 0.06) / 2), DESK)),
     ]
     head = _head(seat) + stool
-    return [*torso, *arms, *[replace(p, prop=True) for p in (*table, *_microphone(top), *_headphones(head, seat.head_radius))]]
+    return [
+        *torso,
+        *arms,
+        *[replace(p, prop=True) for p in (*table, *_microphone(top), *_headphones(head, seat.head_radius))],
+    ]
 
 
 def _microphone(top: float) -> list[Part]:
@@ -142,7 +161,7 @@ def _microphone(top: float) -> list[Part]:
 def _headphones(head: np.ndarray, radius: float) -> list[Part]:
     x, _, z = head
     band = [(x, radius * 1.06 * np.cos(a), z + radius * 1.10 * np.sin(a)) for a in np.radians(np.linspace(0, 180, 7))]
-    arcs = [between("capsule", a, b, 0.028, CUPS) for a, b in zip(band, band[1:], strict=False)]
+    arcs = [between("capsule", a, b, 0.028, CUPS) for a, b in pairwise(band)]
     return [*arcs, *mirrored(part("ellipsoid", (0.085, 0.05, 0.10), (x, radius * 1.08, z), (0.85, 0.12, 0.12)))]
 
 
@@ -154,7 +173,8 @@ def warming(kind: str, parts: list[Part]) -> list[Part]:
         floor = np.array((0, 0, 0.24))
         haunch, foot = (-0.02, seat.hip[1] + 0.03, 0.15), (0.20, seat.hip[1] + 0.05, 0.05)
         lower = mirrored(
-            part("ellipsoid", (0.19, seat.radius * 1.3, 0.15), haunch), part("ellipsoid", (0.14, seat.radius, 0.05), foot, seat.paw)
+            part("ellipsoid", (0.19, seat.radius * 1.3, 0.15), haunch),
+            part("ellipsoid", (0.14, seat.radius, 0.05), foot, seat.paw),
         )
     else:
         torso, shoulder = _seated(seat, parts)
@@ -163,7 +183,7 @@ def warming(kind: str, parts: list[Part]) -> list[Part]:
     torso, shoulder = [moved(p, by=floor) for p in torso], shoulder + floor
     reach = 0.56 + 0.35 * max(0.0, seat.head_radius - 0.2)
     hand = np.array((reach, 0.13, min(shoulder[2], 0.60)))
-    elbow = (shoulder + hand) / 2 + (0, 0.05, -0.05)
+    elbow = (shoulder + hand) / 2 + np.array((0, 0.05, -0.05))
     rub = Joint(tuple(shoulder), (0, 0, 1), 0.10)
     arms = mirrored(
         between("capsule", shoulder, elbow, seat.radius, joint=rub),

@@ -50,16 +50,13 @@ def sample_scene(
     single_share: of scenes with a single thing in them. frames: 1 + 4k; in a still (1) nothing moves.
     """
     while True:
-        scene = _drawn(rng, set() if held_out else world.held_out, single_share, frames, world)
-        if held_out:
-            scene = _with_pair(scene, *rng.choice(sorted(world.held_out)))
+        drawn = _drawn(rng, set() if held_out else world.held_out, single_share, frames, world)
+        scene = _with_pair(drawn, *rng.choice(sorted(world.held_out))) if held_out else drawn
         if scene is not None and has_held_out(scene) == held_out and _makes_sense(scene):
             return scene
 
 
-def _drawn(
-    rng: Random, banned: Collection[tuple[str, str]], single_share: float, frames: int, world: World
-) -> Scene:
+def _drawn(rng: Random, banned: Collection[tuple[str, str]], single_share: float, frames: int, world: World) -> Scene:
     records, count = 1, 1
     if rng.random() >= single_share:
         records, count = rng.choices(((1, 2), (1, 3), (2, 1), (2, 2), (3, 1)), (20, 10, 45, 5, 20))[0]

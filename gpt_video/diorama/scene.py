@@ -119,7 +119,7 @@ def world_of(scene: Scene) -> World:
 
 
 # What records of the core world do not hold, so that theirs stay as they always were.
-_NOT_OF_CORE = {
+_NOT_OF_CORE: dict[type, dict[str, Any]] = {
     record: {f.name: f.default for f in fields(record) if f.name in ("activity", "weather", "style", "world")}
     for record in (Subject, Scene)
 }
@@ -133,7 +133,7 @@ def to_json(scene: Scene) -> dict[str, Any]:
     return record
 
 
-def _without_defaults(record: dict[str, Any], kind: type) -> dict[str, Any]:
+def _without_defaults(record: dict[str, Any], kind: type[Subject] | type[Scene]) -> dict[str, Any]:
     usual = _NOT_OF_CORE[kind]
     return {name: value for name, value in record.items() if name not in usual or usual[name] != value}
 

@@ -33,8 +33,6 @@ MESHES: dict[str, np.ndarray] = {
 }
 
 
-
-
 def _ring(inside: float, around: int = 18, across: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """Corners and triangles of a ring about the z axis of radius 1; `inside`: the radius of its tube."""
     a, b = np.meshgrid(*(np.linspace(0, 2 * np.pi, n, endpoint=False) for n in (around, across)), indexing="ij")
@@ -130,7 +128,9 @@ def moved(p: Part, turn_33: np.ndarray = IDENTITY, about=(0, 0, 0), by=(0, 0, 0)
         return (turn_33 @ (np.asarray(point, float) - about) + about + by) * scale
 
     joint = p.joint and replace(p.joint, pivot=tuple(place(p.joint.pivot)), axis=tuple(turn_33 @ p.joint.axis))
-    return replace(p, size=tuple(x * scale for x in p.size), pos=place(p.pos), mat=turn_33 @ p.mat, joint=joint)
+    x, y, z = p.size
+    size = (x * scale, y * scale, z * scale)
+    return replace(p, size=size, pos=place(p.pos), mat=turn_33 @ p.mat, joint=joint)
 
 
 def cross(a, b) -> np.ndarray:

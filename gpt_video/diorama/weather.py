@@ -33,8 +33,12 @@ class Fall:
 
 
 FALLS = {
-    "snowing": Fall(105, (0.030, 0.030, 0.030), 0.55, 0.10, (1.0, 1.0, 1.0), 0.0, (0.80, 0.83, 0.90), (0.60, 0.66, 0.76)),
-    "raining": Fall(100, (0.0085, 0.0085, 0.13), 3.1, 0.0, (0.80, 0.90, 1.0), 9.0, (0.62, 0.67, 0.76), (0.40, 0.45, 0.53)),
+    "snowing": Fall(
+        105, (0.030, 0.030, 0.030), 0.55, 0.10, (1.0, 1.0, 1.0), 0.0, (0.80, 0.83, 0.90), (0.60, 0.66, 0.76)
+    ),
+    "raining": Fall(
+        100, (0.0085, 0.0085, 0.13), 3.1, 0.0, (0.80, 0.90, 1.0), 9.0, (0.62, 0.67, 0.76), (0.40, 0.45, 0.53)
+    ),
 }
 HEIGHT = 3.4  # of what is filled with flakes
 
@@ -44,13 +48,19 @@ def under_weather(setting: Setting, scene: Scene) -> Setting:
     if scene.weather == "clear" or scene.place == "room":
         return setting
     fall = FALLS[scene.weather]
-    tint = fall.tint if scene.time != "night" else tuple(0.5 + 0.5 * c for c in fall.tint)
-    parts = [replace(p, tone=_times(p.tone, tint)) if p.emission < 0.3 else p for p in setting.parts if not _in_the_sky(p)]
+    tint: RGB = fall.tint if scene.time != "night" else _mixed(fall.tint, (1, 1, 1), 0.5)
+    parts = [
+        replace(p, tone=_times(p.tone, tint)) if p.emission < 0.3 else p for p in setting.parts if not _in_the_sky(p)
+    ]
     dull = {"day": 0.85, "sunset": 0.55, "night": 0.25}[scene.time]
     light = setting.light
-    zenith, horizon = (_mixed(c, _times(fall.sky, k), dull) for c, k in ((light.zenith, (0.8,) * 3), (light.horizon, (1.05,) * 3)))
+    zenith, horizon = (
+        _mixed(c, _times(fall.sky, k), dull) for c, k in ((light.zenith, (0.8,) * 3), (light.horizon, (1.05,) * 3))
+    )
     light = Light(zenith, horizon, _times(light.place_tint, tint), light.subject_tint)
-    return replace(setting, parts=parts + _on_the_ground(scene, light), ground=_times(setting.ground, tint), light=light)
+    return replace(
+        setting, parts=parts + _on_the_ground(scene, light), ground=_times(setting.ground, tint), light=light
+    )
 
 
 def _on_the_ground(scene: Scene, light: Light) -> list[Part]:
@@ -59,8 +69,7 @@ def _on_the_ground(scene: Scene, light: Light) -> list[Part]:
         return []
     rng = np.random.default_rng([scene.layout_seed, 13])
     snows = scene.weather == "snowing"
-    colour = (1.25, 1.28, 1.30) if snows else (0.78, 0.92, 1.12)
-    colour = tuple(min(1.0, c * t) for c, t in zip(colour, light.place_tint, strict=True))
+    colour = _times((1.25, 1.28, 1.30) if snows else (0.78, 0.92, 1.12), light.place_tint)
     spots = [*spread(rng, 4, 1.4, -0.55, -0.2), *spread(rng, 4, 2.2, 0.7, 1.7)]
     half = (0.34, 0.13, 0.02) if snows else (0.36, 0.11, 0.004)
     return [part("ellipsoid", half, (x, y, 0.006), colour) for x, y in spots]

@@ -15,7 +15,13 @@ from gpt_video.diorama.kinds import tones as core_tones
 from gpt_video.diorama.shapes import RGB, Joint, Part, between, limb, mirrored, part, turn
 
 DARK, CREAM, SLATE, TILE = (0.10, 0.09, 0.11), (0.97, 0.92, 0.78), (0.26, 0.29, 0.36), (0.66, 0.25, 0.18)
-BEAK, NAVY, VISOR, ROSE, FLAME = (1.0, 0.62, 0.08), (0.14, 0.17, 0.36), (0.20, 0.95, 1.0), (0.95, 0.5, 0.55), (1.0, 0.62, 0.1)
+BEAK, NAVY, VISOR, ROSE, FLAME = (
+    (1.0, 0.62, 0.08),
+    (0.14, 0.17, 0.36),
+    (0.20, 0.95, 1.0),
+    (0.95, 0.5, 0.55),
+    (1.0, 0.62, 0.1),
+)
 
 
 def wide_tones(colour: RGB) -> dict[str, RGB]:
@@ -33,7 +39,9 @@ def _legs(xs, y: float, top: float, radius: float, swing: float, foot: str | RGB
         hip = Joint((x, y, top), amplitude=swing, offset=offset)
         parts += mirrored(between("capsule", (x, y, top), (x, y, radius), radius, joint=hip))
         r = radius * width
-        parts += mirrored(part("ellipsoid", (r, radius * 1.15, radius * 0.75), (x + 0.02, y, radius * 0.7), foot, joint=hip))
+        parts += mirrored(
+            part("ellipsoid", (r, radius * 1.15, radius * 0.75), (x + 0.02, y, radius * 0.7), foot, joint=hip)
+        )
     return limb("leg", parts)
 
 
@@ -49,7 +57,10 @@ def _arm(shoulder, elbow, hand, radius: float, hand_tone: str | RGB, amplitude: 
 
 def cat() -> list[Part]:
     body = between("capsule", (-0.24, 0, 0.42), (0.14, 0, 0.44), 0.155)
-    stripes = [part("cylinder", (0.162, 0.162, 0.028), (x, 0, 0.43), "shade", turn=turn(pitch=90)) for x in (-0.26, -0.12, 0.02)]
+    stripes = [
+        part("cylinder", (0.162, 0.162, 0.028), (x, 0, 0.43), "shade", turn=turn(pitch=90))
+        for x in (-0.26, -0.12, 0.02)
+    ]
     neck = between("capsule", (0.13, 0, 0.48), (0.24, 0, 0.62), 0.11)
     head = part("ellipsoid", (0.20, 0.225, 0.20), (0.30, 0, 0.74))
     ears = mirrored(
@@ -63,7 +74,10 @@ def cat() -> list[Part]:
     ])  # fmt: skip
     points = [(-0.36, 0, 0.46), (-0.52, 0, 0.62), (-0.56, 0, 0.84), (-0.46, 0, 1.04)]
     sway = Joint(points[0], (1, 0, 0), 0.3)
-    tail = [between("capsule", a, b, 0.052, t, joint=sway) for (a, b), t in zip(pairwise(points), ("main", "main", "shade"), strict=True)]
+    tail = [
+        between("capsule", a, b, 0.052, t, joint=sway)
+        for (a, b), t in zip(pairwise(points), ("main", "main", "shade"), strict=True)
+    ]
     face = limb("head", [head, *ears, muzzle, nose, *whiskers, *eyes_at(0.46, 0.095, 0.79, 0.055)])
     return [body, *stripes, neck, *tail, *face, *_legs((-0.27, 0.18), 0.095, 0.38, 0.062, 0.55, "accent")]
 
@@ -72,7 +86,13 @@ def horse() -> list[Part]:
     body = between("capsule", (-0.26, 0, 0.66), (0.20, 0, 0.67), 0.20)
     neck = between("capsule", (0.22, 0, 0.74), (0.42, 0, 1.10), 0.12)
     mane = [
-        part("ellipsoid", (0.09, 0.05, 0.12), (0.30 - 0.16 + 0.05 * i + 0.02, 0, 0.86 + 0.095 * i), "contrast", turn=turn(pitch=30))
+        part(
+            "ellipsoid",
+            (0.09, 0.05, 0.12),
+            (0.30 - 0.16 + 0.05 * i + 0.02, 0, 0.86 + 0.095 * i),
+            "contrast",
+            turn=turn(pitch=30),
+        )
         for i in range(5)
     ]
     head = between("capsule", (0.44, 0, 1.16), (0.70, 0, 0.98), 0.105)
@@ -94,8 +114,14 @@ def bird() -> list[Part]:
     belly = part("ellipsoid", (0.22, 0.19, 0.20), (0.10, 0, 0.46), "accent")
     head = part("ellipsoid", 0.20, (0.25, 0, 0.84))
     beak = part("cone", (0.085, 0.085, 0.16), (0.56, 0, 0.82), BEAK, turn=turn(pitch=95))
-    crest = [part("cone", (0.04, 0.03, 0.10), (0.18 - 0.07 * i, 0, 1.06 - 0.03 * i), "shade", turn=turn(pitch=-22 - 18 * i)) for i in range(3)]
-    tail = [part("box", (0.20, 0.06, 0.02), (-0.46, y, 0.52), "shade", turn=turn(pitch=18, yaw=a)) for y, a in ((0.09, -20), (0, 0), (-0.09, 20))]
+    crest = [
+        part("cone", (0.04, 0.03, 0.10), (0.18 - 0.07 * i, 0, 1.06 - 0.03 * i), "shade", turn=turn(pitch=-22 - 18 * i))
+        for i in range(3)
+    ]
+    tail = [
+        part("box", (0.20, 0.06, 0.02), (-0.46, y, 0.52), "shade", turn=turn(pitch=18, yaw=a))
+        for y, a in ((0.09, -20), (0, 0), (-0.09, 20))
+    ]
     beat = Joint((0, 0.18, 0.58), (1, 0, 0), 0.6)
     wings = mirrored(
         part("ellipsoid", (0.20, 0.24, 0.04), (-0.02, 0.36, 0.66), turn=turn(roll=28), joint=beat),
@@ -105,7 +131,17 @@ def bird() -> list[Part]:
         between("cylinder", (0.0, 0.09, 0.30), (0.0, 0.09, 0.02), 0.03, BEAK),
         part("box", (0.09, 0.05, 0.02), (0.05, 0.09, 0.02), BEAK),
     )
-    return [body, belly, head, beak, *crest, *tail, *eyes_at(0.385, 0.10, 0.91, 0.055), *limb("arm", wings), *limb("leg", legs)]
+    return [
+        body,
+        belly,
+        head,
+        beak,
+        *crest,
+        *tail,
+        *eyes_at(0.385, 0.10, 0.91, 0.055),
+        *limb("arm", wings),
+        *limb("leg", legs),
+    ]
 
 
 def monster() -> list[Part]:
@@ -116,8 +152,19 @@ def monster() -> list[Part]:
         z, a = 1 - 2 * (i + 0.5) / n, i * np.pi * (3 - np.sqrt(5))
         way = np.array((np.sqrt(1 - z * z) * np.cos(a), np.sqrt(1 - z * z) * np.sin(a), z))
         if way[0] < 0.55:  # the face is bare
-            tufts.append(part("cone", (0.085, 0.085, 0.12), centre + reach * way, ("main", "soft", "shade")[i % 3], turn=_along(way - drop)))
-    hair = [part("cone", (0.06, 0.06, 0.15), (0.02 + 0.05 * i, y, 0.98), turn=turn(roll=-110 * y)) for i, y in enumerate((-0.16, 0, 0.16))]
+            tufts.append(
+                part(
+                    "cone",
+                    (0.085, 0.085, 0.12),
+                    centre + reach * way,
+                    ("main", "soft", "shade")[i % 3],
+                    turn=_along(way - drop),
+                )
+            )
+    hair = [
+        part("cone", (0.06, 0.06, 0.15), (0.02 + 0.05 * i, y, 0.98), turn=turn(roll=-110 * y))
+        for i, y in enumerate((-0.16, 0, 0.16))
+    ]
     eyes = mirrored(
         part("ellipsoid", (0.09, 0.135, 0.145), (0.29, 0.15, 0.66), "ivory"),
         part("ellipsoid", (0.05, 0.065, 0.07), (0.375, 0.14, 0.66), "ink"),
@@ -126,7 +173,15 @@ def monster() -> list[Part]:
     teeth = mirrored(part("box", (0.015, 0.035, 0.035), (0.385, 0.075, 0.44), "ivory"))
     horns = mirrored(part("cone", (0.065, 0.065, 0.14), (0.05, 0.25, 0.93), "contrast", turn=turn(roll=-28)))
     arms = _arm((0.06, 0.36, 0.55), (0.10, 0.48, 0.44), (0.18, 0.52, 0.32), 0.08, "shade")
-    feet = mirrored(part("ellipsoid", (0.17, 0.12, 0.075), (0.10, 0.17, 0.07), "contrast", joint=Joint((0, 0.17, 0.3), amplitude=0.35)))
+    feet = mirrored(
+        part(
+            "ellipsoid",
+            (0.17, 0.12, 0.075),
+            (0.10, 0.17, 0.07),
+            "contrast",
+            joint=Joint((0, 0.17, 0.3), amplitude=0.35),
+        )
+    )
     body = part("ellipsoid", tuple(reach), centre)
     return [body, *tufts, *hair, *eyes, mouth, *teeth, *horns, *arms, *limb("leg", feet)]
 
@@ -138,7 +193,10 @@ def _along(way: np.ndarray) -> np.ndarray:
 
 
 def man() -> list[Part]:
-    torso = [part("ellipsoid", (0.14, 0.19, 0.22), (0, 0, 0.60)), between("capsule", (0, -0.15, 0.72), (0, 0.15, 0.72), 0.095)]
+    torso = [
+        part("ellipsoid", (0.14, 0.19, 0.22), (0, 0, 0.60)),
+        between("capsule", (0, -0.15, 0.72), (0, 0.15, 0.72), 0.095),
+    ]
     shirt = part("box", (0.02, 0.05, 0.11), (0.125, 0, 0.66), "accent", turn=turn(pitch=-8))
     trousers = part("ellipsoid", (0.13, 0.165, 0.10), (0, 0, 0.43), NAVY)
     hip = Joint((0, 0.085, 0.42), amplitude=0.55, offset=np.pi)
@@ -162,7 +220,10 @@ def man() -> list[Part]:
 def racer() -> list[Part]:
     """Who sits on the bicycle of a cyclist: a man with a helmet, and no hat."""
     body = [p for p in man() if p.tone not in ("hat", "hair") and not (p.tone == "main" and p.pos[2] > 1)]
-    helmet = [part("ellipsoid", (0.20, 0.16, 0.13), (-0.01, 0, 1.07)), part("box", (0.18, 0.035, 0.03), (-0.01, 0, 1.185), "accent")]
+    helmet = [
+        part("ellipsoid", (0.20, 0.16, 0.13), (-0.01, 0, 1.07)),
+        part("box", (0.18, 0.035, 0.03), (-0.01, 0, 1.185), "accent"),
+    ]
     return [*body, *helmet, part("box", (0.02, 0.11, 0.03), (0.135, 0, 1.0), "ink")]
 
 
@@ -170,8 +231,14 @@ def house() -> list[Part]:
     walls = part("box", (0.40, 0.36, 0.27), (0, 0, 0.27))
     gable = part("gable", (0.40, 0.36, 0.20), (0, 0, 0.74))
     slopes = mirrored(part("box", (0.47, 0.245, 0.035), (0, 0.205, 0.755), "roof", turn=turn(roll=-29)))
-    chimney = [part("box", (0.07, 0.07, 0.20), (-0.18, 0.16, 0.86), "shade"), part("box", (0.085, 0.085, 0.03), (-0.18, 0.16, 1.06), "contrast")]
-    door = [part("box", (0.015, 0.10, 0.18), (0.40, 0.0, 0.18), "wood"), part("ellipsoid", 0.02, (0.42, 0.06, 0.18), "lamp")]
+    chimney = [
+        part("box", (0.07, 0.07, 0.20), (-0.18, 0.16, 0.86), "shade"),
+        part("box", (0.085, 0.085, 0.03), (-0.18, 0.16, 1.06), "contrast"),
+    ]
+    door = [
+        part("box", (0.015, 0.10, 0.18), (0.40, 0.0, 0.18), "wood"),
+        part("ellipsoid", 0.02, (0.42, 0.06, 0.18), "lamp"),
+    ]
     panes = [part("box", (0.012, 0.075, 0.085), (0.405, y, 0.33), "lamp", emission=0.4) for y in (-0.24, 0.24)]
     frames = [part("box", (0.010, 0.095, 0.105), (0.40, y, 0.33), "ivory") for y in (-0.24, 0.24)]
     side = mirrored(*[
@@ -184,10 +251,16 @@ def house() -> list[Part]:
 
 
 def candle() -> list[Part]:
-    dish = [part("cylinder", (0.31, 0.31, 0.03), (0, 0, 0.03), "metal"), part("ring", (0.11, 0.11, 0.11), (-0.38, 0, 0.06), "metal")]
+    dish = [
+        part("cylinder", (0.31, 0.31, 0.03), (0, 0, 0.03), "metal"),
+        part("ring", (0.11, 0.11, 0.11), (-0.38, 0, 0.06), "metal"),
+    ]
     body = part("cylinder", (0.18, 0.18, 0.29), (0, 0, 0.34))
     rim = part("cylinder", (0.185, 0.185, 0.03), (0, 0, 0.63), "soft")
-    drips = [part("ellipsoid", (0.05, 0.05, h), turn(yaw=a) @ (0.165, 0, 0.62 - h), "soft") for a, h in ((15, 0.14), (-75, 0.09), (120, 0.12))]
+    drips = [
+        part("ellipsoid", (0.05, 0.05, h), turn(yaw=a) @ (0.165, 0, 0.62 - h), "soft")
+        for a, h in ((15, 0.14), (-75, 0.09), (120, 0.12))
+    ]
     wick = between("cylinder", (0, 0, 0.62), (0, 0, 0.74), 0.02, "ink")
     return [*dish, body, rim, *drips, wick, *flame((0, 0, 0.70), 1.0)]
 
@@ -197,9 +270,25 @@ def flame(foot, size: float) -> list[Part]:
     x, y, z = foot
     flicker = Joint((x, y, z), (1, 0, 0), 0.22)
     return [
-        part("ellipsoid", (0.125 * size, 0.125 * size, 0.14 * size), (x, y, z + 0.13 * size), FLAME, joint=flicker, emission=1.0),
-        part("cone", (0.10 * size, 0.10 * size, 0.14 * size), (x, y, z + 0.31 * size), FLAME, joint=flicker, emission=1.0),
-        part("ellipsoid", (0.127 * size, 0.08 * size, 0.09 * size), (x, y, z + 0.11 * size), (1.0, 0.96, 0.6), joint=flicker, emission=1.0),
+        part(
+            "ellipsoid",
+            (0.125 * size, 0.125 * size, 0.14 * size),
+            (x, y, z + 0.13 * size),
+            FLAME,
+            joint=flicker,
+            emission=1.0,
+        ),
+        part(
+            "cone", (0.10 * size, 0.10 * size, 0.14 * size), (x, y, z + 0.31 * size), FLAME, joint=flicker, emission=1.0
+        ),
+        part(
+            "ellipsoid",
+            (0.127 * size, 0.08 * size, 0.09 * size),
+            (x, y, z + 0.11 * size),
+            (1.0, 0.96, 0.6),
+            joint=flicker,
+            emission=1.0,
+        ),
     ]
 
 
@@ -209,7 +298,8 @@ def bear() -> list[Part]:
     belly = part("ellipsoid", (0.10, 0.19, 0.22), (0.175, 0, 0.44), "accent")
     head = part("ellipsoid", (0.215, 0.24, 0.21), (0.03, 0, 0.92))
     ears = mirrored(
-        part("ellipsoid", (0.05, 0.095, 0.095), (0.0, 0.19, 1.09)), part("ellipsoid", (0.03, 0.055, 0.055), (0.04, 0.19, 1.09), "accent")
+        part("ellipsoid", (0.05, 0.095, 0.095), (0.0, 0.19, 1.09)),
+        part("ellipsoid", (0.03, 0.055, 0.055), (0.04, 0.19, 1.09), "accent"),
     )
     muzzle = part("ellipsoid", (0.14, 0.12, 0.095), (0.21, 0, 0.86), "accent")
     nose = part("ellipsoid", (0.05, 0.065, 0.045), (0.335, 0, 0.90), "ink")
@@ -234,10 +324,16 @@ def clear_robot() -> list[Part]:
     visor += mirrored(part("box", (0.02, 0.075, 0.055), (0.20, 0.105, 0.91), VISOR, emission=0.9))
     mouth = part("box", (0.02, 0.12, 0.025), (0.185, 0, 0.77), "accent")
     neck = between("cylinder", (0, 0, 0.62), (0, 0, 0.74), 0.09, "metal")
-    mast = [between("cylinder", (0, 0, 1.04), (0, 0, 1.22), 0.03, "metal"), part("ellipsoid", 0.075, (0, 0, 1.26), (1.0, 0.15, 0.1), emission=0.6)]
+    mast = [
+        between("cylinder", (0, 0, 1.04), (0, 0, 1.22), 0.03, "metal"),
+        part("ellipsoid", 0.075, (0, 0, 1.26), (1.0, 0.15, 0.1), emission=0.6),
+    ]
     ears = mirrored(between("cylinder", (0, 0.25, 0.88), (0, 0.32, 0.88), 0.09, "metal"))
     chest = [part("box", (0.015, 0.16, 0.12), (0.17, 0, 0.47), "accent")]
-    chest += [part("ellipsoid", 0.04, (0.185, y, 0.48), c, emission=0.5) for y, c in ((-0.09, (0.9, 0.1, 0.1)), (0.0, VISOR), (0.09, (0.1, 0.8, 0.2)))]
+    chest += [
+        part("ellipsoid", 0.04, (0.185, y, 0.48), c, emission=0.5)
+        for y, c in ((-0.09, (0.9, 0.1, 0.1)), (0.0, VISOR), (0.09, (0.1, 0.8, 0.2)))
+    ]
     shoulder, hip = Joint((0, 0.31, 0.60), amplitude=0.6), Joint((0, 0.13, 0.28), amplitude=0.55, offset=np.pi)
     arms = mirrored(
         part("ellipsoid", 0.09, (0, 0.31, 0.60), "metal", joint=shoulder),
@@ -256,7 +352,12 @@ def clear_mammoth() -> list[Part]:
     kept = [p for p in mammoth() if p.tone != "ivory" or p.limb == "leg" or p.shape == "ellipsoid"]
     tusk = [(0.46, 0.19, 0.58), (0.68, 0.27, 0.36), (0.94, 0.25, 0.36), (1.10, 0.17, 0.62)]
     tusks = limb("head", mirrored(*[between("capsule", a, b, 0.062, "ivory") for a, b in pairwise(tusk)]))
-    coat = mirrored(*[part("cone", (0.12, 0.06, 0.19), (x, 0.27, 0.40), "shade", turn=turn(roll=180)) for x in (-0.42, -0.26, -0.10, 0.06)])
+    coat = mirrored(
+        *[
+            part("cone", (0.12, 0.06, 0.19), (x, 0.27, 0.40), "shade", turn=turn(roll=180))
+            for x in (-0.42, -0.26, -0.10, 0.06)
+        ]
+    )
     dome = limb("head", [part("ellipsoid", (0.16, 0.17, 0.15), (0.33, 0, 1.03), "shade")])
     return [*kept, *tusks, *coat, *dome]
 
@@ -266,13 +367,21 @@ def clear_snowman() -> list[Part]:
     kept = [p for p in snowman() if p.tone not in ("wood", "carrot", "accent")]
     nose = part("cone", (0.06, 0.06, 0.17), (0.30, 0, 1.02), "carrot", turn=turn(pitch=90))
     red = (0.88, 0.12, 0.12)
-    scarf = [part("cylinder", (0.20, 0.20, 0.05), (0, 0, 0.88), "scarf"), part("box", (0.03, 0.055, 0.15), (0.22, 0.09, 0.74), "scarf", turn=turn(pitch=-12))]
+    scarf = [
+        part("cylinder", (0.20, 0.20, 0.05), (0, 0, 0.88), "scarf"),
+        part("box", (0.03, 0.055, 0.15), (0.22, 0.09, 0.74), "scarf", turn=turn(pitch=-12)),
+    ]
     shoulder = Joint((0, 0.20, 0.76), amplitude=0.25)
     arms = mirrored(
         between("capsule", (0, 0.20, 0.76), (0.05, 0.52, 0.95), 0.04, "wood", joint=shoulder),
         between("capsule", (0.035, 0.42, 0.89), (0.06, 0.54, 0.82), 0.028, "wood", joint=shoulder),
     )
-    return [*kept, nose, *[p if p.tone != "scarf" else part(p.shape, p.size, p.pos, red, turn=p.mat) for p in scarf], *limb("arm", arms)]
+    return [
+        *kept,
+        nose,
+        *[p if p.tone != "scarf" else part(p.shape, p.size, p.pos, red, turn=p.mat) for p in scarf],
+        *limb("arm", arms),
+    ]
 
 
 def clear_cone() -> list[Part]:
@@ -281,20 +390,39 @@ def clear_cone() -> list[Part]:
     for low, high in ((0.30, 0.46), (0.60, 0.72)):
         middle, half = (low + high) / 2, (high - low) / 2
         bands.append(part("drum", (0.40 * (1 - middle) + 0.035,) * 2 + (half,), (0, 0, middle), "accent"))
-    return [part("cone", (0.38, 0.38, 0.50), (0, 0, 0.55)), part("box", (0.46, 0.46, 0.045), (0, 0, 0.045), "shade"), *bands]
+    return [
+        part("cone", (0.38, 0.38, 0.50), (0, 0, 0.55)),
+        part("box", (0.46, 0.46, 0.045), (0, 0, 0.045), "shade"),
+        *bands,
+    ]
 
 
 def clear_tree() -> list[Part]:
     """A tall trunk and three tiers of leaves, lighter towards the top, so that it is no ball from above."""
     trunk = between("cylinder", (0, 0, 0), (0, 0, 0.55), 0.10, "wood")
-    crowns = (((0, 0, 0.52), 0.33, "shade"), ((0.20, 0.08, 0.62), 0.22, "main"), ((-0.16, 0.17, 0.63), 0.21, "main"))
-    crowns += (((0.0, -0.20, 0.64), 0.22, "main"), ((0, 0, 0.82), 0.26, "main"), ((0.05, -0.03, 1.02), 0.15, "soft"))
+    crowns: list[tuple[tuple[float, float, float], float, str]] = [
+        ((0, 0, 0.52), 0.33, "shade"),
+        ((0.20, 0.08, 0.62), 0.22, "main"),
+        ((-0.16, 0.17, 0.63), 0.21, "main"),
+    ]
+    crowns += [((0.0, -0.20, 0.64), 0.22, "main"), ((0, 0, 0.82), 0.26, "main"), ((0.05, -0.03, 1.02), 0.15, "soft")]
     return [trunk, *[part("ellipsoid", (r, r, 0.82 * r), pos, tone) for pos, r, tone in crowns]]
 
 
 WIDE_BUILDERS = {**BUILDERS, **{f.__name__: f for f in (cat, horse, bird, monster, man, house, candle, bear)}}
-WIDE_BUILDERS |= {f.__name__.removeprefix("clear_"): f for f in (clear_robot, clear_mammoth, clear_snowman, clear_cone, clear_tree)}
-WIDE_REST_YAW = REST_YAW | {"cat": 50, "horse": 62, "bird": 48, "monster": 18, "man": 20, "cyclist": 60, "house": 34, "candle": 20}
+WIDE_BUILDERS |= {
+    f.__name__.removeprefix("clear_"): f for f in (clear_robot, clear_mammoth, clear_snowman, clear_cone, clear_tree)
+}
+WIDE_REST_YAW = REST_YAW | {
+    "cat": 50,
+    "horse": 62,
+    "bird": 48,
+    "monster": 18,
+    "man": 20,
+    "cyclist": 60,
+    "house": 34,
+    "candle": 20,
+}
 WIDE_REST_YAW |= {"bear": 26, "mammoth": 60}
 WIDE_TOYS = TOYS | {"candle"}
 FLIES = frozenset({"bird"})

@@ -20,7 +20,11 @@ NIGHT = Light((0.05, 0.09, 0.27), (0.20, 0.28, 0.56), (0.56, 0.62, 0.80), (0.95,
 WIDE_LIGHTS = {**LIGHTS, "night": NIGHT}
 ROUND = ("orbit", "drone", "cut")  # cameras that see what lies to the sides
 PANES: dict[str, RGB] = {"day": (0.42, 0.68, 0.96), "sunset": (0.96, 0.52, 0.22), "night": (0.08, 0.12, 0.38)}
-BAD_WEATHER_PANES: dict[str, RGB] = {"day": (0.40, 0.46, 0.56), "sunset": (0.56, 0.40, 0.42), "night": (0.07, 0.09, 0.22)}
+BAD_WEATHER_PANES: dict[str, RGB] = {
+    "day": (0.40, 0.46, 0.56),
+    "sunset": (0.56, 0.40, 0.42),
+    "night": (0.07, 0.09, 0.22),
+}
 NEON: tuple[RGB, ...] = ((1.0, 0.15, 0.65), (0.10, 0.95, 1.0), (0.45, 1.0, 0.20), (1.0, 0.80, 0.10), (0.75, 0.30, 1.0))
 
 
@@ -69,21 +73,38 @@ def _to_the_sides(parts: list[Part]) -> list[Part]:
 def mountain_top(rng: np.random.Generator) -> list[Part]:
     """A round summit of rock above a sea of clouds, other peaks with snow on them all around."""
     rock, pale, cloud = (0.56, 0.53, 0.53), (0.68, 0.65, 0.64), (0.90, 0.94, 1.0)
-    summit = [part("drum", (2.45, 2.45, 1.5), (0, 0, -1.5), rock), part("frustum", (4.2, 4.2, 2.0), (0, 0, -2.6), (0.46, 0.44, 0.46))]
+    summit = [
+        part("drum", (2.45, 2.45, 1.5), (0, 0, -1.5), rock),
+        part("frustum", (4.2, 4.2, 2.0), (0, 0, -2.6), (0.46, 0.44, 0.46)),
+    ]
     sea = [part("box", (60, 60, 0.1), (0, 0, -2.2), cloud)]
     puffs = [
         part("ellipsoid", (1.9, 0.8, 0.42), (x, y, -1.9 + 0.12 * (i % 3)), (0.97, 0.98, 1.0))
         for i, (x, y) in enumerate((*spread(rng, 4, 4.5, 4.5, 6.0), *spread(rng, 6, 9.0, 8.0, 12.0)))
     ]
     peaks = []
-    for x, y, w, h in ((-4.6, 10, 2.8, 2.5), (3.4, 9, 2.4, 2.1), (-1.0, 13, 3.0, 2.9), (7.6, 12, 3.2, 2.6), (-9.0, 13, 3.0, 2.2)):
+    for x, y, w, h in (
+        (-4.6, 10, 2.8, 2.5),
+        (3.4, 9, 2.4, 2.1),
+        (-1.0, 13, 3.0, 2.9),
+        (7.6, 12, 3.2, 2.6),
+        (-9.0, 13, 3.0, 2.2),
+    ):
         x += rng.uniform(-0.6, 0.6)
         peaks.append(part("cone", (w, w, h), (x, y, h - 2.2), (0.44, 0.46, 0.56)))
         peaks.append(part("cone", (w * 0.46, w * 0.46, h * 0.46), (x, y, 2 * h - 2.16 - h * 0.46), (0.97, 0.98, 1.0)))
     side = rng.choice((-1, 1))
-    cairn = [part("ellipsoid", (r, r * 0.85, 0.11), (side * 1.25, 1.75, z), pale) for r, z in ((0.30, 0.09), (0.23, 0.26), (0.16, 0.42), (0.10, 0.55))]
-    stones = [part("ellipsoid", (0.26, 0.2, 0.12), (2.2 * np.sin(a), 2.2 * np.cos(a), 0.03), pale) for a in rng.uniform(-1.6, 1.6, 7)]
-    patches = [part("ellipsoid", (0.42, 0.2, 0.018), (x, y, 0), (0.95, 0.97, 1.0)) for x, y in spread(rng, 4, 1.5, 0.6, 1.6)]
+    cairn = [
+        part("ellipsoid", (r, r * 0.85, 0.11), (side * 1.25, 1.75, z), pale)
+        for r, z in ((0.30, 0.09), (0.23, 0.26), (0.16, 0.42), (0.10, 0.55))
+    ]
+    stones = [
+        part("ellipsoid", (0.26, 0.2, 0.12), (2.2 * np.sin(a), 2.2 * np.cos(a), 0.03), pale)
+        for a in rng.uniform(-1.6, 1.6, 7)
+    ]
+    patches = [
+        part("ellipsoid", (0.42, 0.2, 0.018), (x, y, 0), (0.95, 0.97, 1.0)) for x, y in spread(rng, 4, 1.5, 0.6, 1.6)
+    ]
     return [*sea, *summit, *puffs, *peaks, *cairn, *stones, *patches]
 
 
@@ -96,15 +117,27 @@ def room(rng: np.random.Generator) -> list[Part]:
     trim += [part("box", (0.03, 5.0, 0.09), (x, -1.8, 0.09), white) for x in (-3.98, 3.98)]
     floor = [part("box", (6, 6, 0.5), (0, 0, -0.5), (0.80, 0.64, 0.46))]
     floor += [part("box", (0.012, 6, 0.001), (x, 0, 0.001), plank) for x in np.arange(-3.9, 4.0, 0.6)]
-    rug = [part("drum", (1.45, 1.1, 0.008), (0, 0.25, 0.004), (0.86, 0.83, 0.78)), part("drum", (1.2, 0.88, 0.009), (0, 0.25, 0.006), (0.66, 0.68, 0.78))]
+    rug = [
+        part("drum", (1.45, 1.1, 0.008), (0, 0.25, 0.004), (0.86, 0.83, 0.78)),
+        part("drum", (1.2, 0.88, 0.009), (0, 0.25, 0.006), (0.66, 0.68, 0.78)),
+    ]
     side = int(rng.choice((-1, 1)))
     x, cloth = side * 1.75, (0.36, 0.44, 0.56)
-    sofa = [part("box", (0.75, 0.32, 0.24), (x, 2.5, 0.26), cloth), part("box", (0.75, 0.11, 0.40), (x, 2.82, 0.55), (0.30, 0.37, 0.48))]
+    sofa = [
+        part("box", (0.75, 0.32, 0.24), (x, 2.5, 0.26), cloth),
+        part("box", (0.75, 0.11, 0.40), (x, 2.82, 0.55), (0.30, 0.37, 0.48)),
+    ]
     sofa += [part("box", (0.12, 0.36, 0.36), (x + dx, 2.5, 0.36), (0.30, 0.37, 0.48)) for dx in (-0.78, 0.78)]
     x = -side * 2.1
-    lamp = [between("cylinder", (x, 2.6, 0), (x, 2.6, 1.35), 0.03, (0.25, 0.22, 0.2)), part("cylinder", (0.2, 0.2, 0.02), (x, 2.6, 0.02), (0.25, 0.22, 0.2))]
+    lamp = [
+        between("cylinder", (x, 2.6, 0), (x, 2.6, 1.35), 0.03, (0.25, 0.22, 0.2)),
+        part("cylinder", (0.2, 0.2, 0.02), (x, 2.6, 0.02), (0.25, 0.22, 0.2)),
+    ]
     lamp += [part("frustum", (0.34, 0.34, 0.2), (x, 2.6, 1.5), "window")]
-    frame = [part("box", (0.40, 0.02, 0.30), (side * 2.05, 2.97, 1.9), (0.45, 0.30, 0.18)), part("box", (0.34, 0.02, 0.24), (side * 2.05, 2.95, 1.9), (0.92, 0.86, 0.70))]
+    frame = [
+        part("box", (0.40, 0.02, 0.30), (side * 2.05, 2.97, 1.9), (0.45, 0.30, 0.18)),
+        part("box", (0.34, 0.02, 0.24), (side * 2.05, 2.95, 1.9), (0.92, 0.86, 0.70)),
+    ]
     frame += [part("ellipsoid", (0.12, 0.015, 0.1), (side * 2.05, 2.93, 1.88), (0.80, 0.40, 0.30))]
     return [*floor, *walls, *trim, *rug, *sofa, *lamp, *frame]
 
@@ -119,12 +152,17 @@ def _window(time: str, is_clear: bool) -> list[Part]:
     glass = [part("box", (w, 0.02, h), (x, y, z), (PANES if is_clear else BAD_WEATHER_PANES)[time], emission=0.3)]
     bars = [part("box", (w + 0.07, 0.04, 0.05), (x, y, z + s * (h + 0.03)), white) for s in (-1, 1)]
     bars += [part("box", (0.05, 0.04, h + 0.05), (x + s * (w + 0.03), y, z), white) for s in (-1, 1)]
-    bars += [part("box", (0.022, 0.035, h), (x, y - 0.01, z), white), part("box", (w, 0.035, 0.022), (x, y - 0.01, z), white)]
+    bars += [
+        part("box", (0.022, 0.035, h), (x, y - 0.01, z), white),
+        part("box", (w, 0.035, 0.022), (x, y - 0.01, z), white),
+    ]
     drapes = [part("box", (0.17, 0.06, h + 0.22), (x + s * (w + 0.2), y - 0.03, z), curtain) for s in (-1, 1)]
     marks = {
         "day": [part("ellipsoid", (0.24, 0.01, 0.08), (x + 0.36, y - 0.025, z + 0.22), (1.0, 1.0, 1.0), emission=0.6)],
         "sunset": [part("ellipsoid", (0.2, 0.01, 0.2), (x - 0.35, y - 0.025, z - 0.22), (1.0, 0.9, 0.4), emission=1.0)],
-        "night": [part("ellipsoid", (0.13, 0.01, 0.13), (x + 0.38, y - 0.025, z + 0.24), (0.98, 0.97, 0.86), emission=1.0)],
+        "night": [
+            part("ellipsoid", (0.13, 0.01, 0.13), (x + 0.38, y - 0.025, z + 0.24), (0.98, 0.97, 0.86), emission=1.0)
+        ],
     }
     return [*glass, *(marks[time] if is_clear else ()), *bars, *drapes]
 
@@ -154,12 +192,19 @@ def _sign(shape: int, x: float, z: float, colour: RGB, other: RGB) -> list[Part]
     tube = [part("box", (w, 0.035, 0.035), (x, y - 0.02, z + s * h), colour, **glow) for s in (-1, 1)]
     tube += [part("box", (0.035, 0.035, h), (x + s * w, y - 0.02, z), colour, **glow) for s in (-1, 1)]
     if shape == 0:
-        marks = [part("box", (0.12, 0.03, 0.045), (x, y - 0.03, z + dz), other, **glow) for dz in (-0.30, -0.10, 0.10, 0.30)]
+        marks = [
+            part("box", (0.12, 0.03, 0.045), (x, y - 0.03, z + dz), other, **glow) for dz in (-0.30, -0.10, 0.10, 0.30)
+        ]
     elif shape == 1:
-        marks = [part("box", (0.045, 0.03, 0.15), (x + dx, y - 0.03, z), other, **glow) for dx in (-0.28, -0.10, 0.10, 0.28)]
+        marks = [
+            part("box", (0.045, 0.03, 0.15), (x + dx, y - 0.03, z), other, **glow) for dx in (-0.28, -0.10, 0.10, 0.28)
+        ]
     elif shape == 2:
         marks = [part("box", (0.24, 0.03, 0.05), (x - 0.06, y - 0.03, z), other, **glow)]
-        marks += [part("box", (0.12, 0.03, 0.05), (x + 0.20, y - 0.03, z + s * 0.07), other, turn=turn(pitch=s * 45), **glow) for s in (-1, 1)]
+        marks += [
+            part("box", (0.12, 0.03, 0.05), (x + 0.20, y - 0.03, z + s * 0.07), other, turn=turn(pitch=s * 45), **glow)
+            for s in (-1, 1)
+        ]
     else:
         marks = [part("ring", (0.15, 0.15, 0.2), (x, y - 0.03, z + 0.2), other, turn=turn(roll=90), **glow)]
         marks += [part("box", (0.045, 0.03, 0.2), (x, y - 0.03, z - 0.2), other, **glow)]
