@@ -16,6 +16,7 @@ from gpt_video.diorama.wide_places import Setting
 
 PAPER = np.array((1.0, 0.98, 0.92))
 INK = np.array((28, 22, 40), np.float32)
+SHARPEST = 0.015  # bend of 1 / distance, as a share of it, from which there is a line
 
 
 def as_drawing(setting: Setting) -> Setting:
@@ -34,7 +35,7 @@ def _flat(colour, paleness: float) -> RGB:
 def outlined(frame_HWC: np.ndarray, depth_HW: np.ndarray, mask_HW: np.ndarray) -> np.ndarray:
     """The frame (uint8) with lines where its depth jumps, and thicker ones around the subjects.
 
-    depth: as the graphics card keeps it, a linear function of 1 / distance, so that no plane bends it. mask: > 0 on subjects,
+    depth: as the graphics card keeps it: 1 - depth goes as 1 / distance, so that no plane bends it. mask: > 0 on subjects,
     of the same size.
     """
     bend = np.zeros_like(depth_HW)
@@ -42,28 +43,20 @@ def outlined(frame_HWC: np.ndarray, depth_HW: np.ndarray, mask_HW: np.ndarray) -
         near, far = np.roll(depth_HW, 1, axis), np.roll(depth_HW, -1, axis)
         bend = np.maximum(bend, np.abs(near + far - 2 * depth_HW))
     bend[:, [0, -1]] = bend[[0, -1]] = 0
-    lines = bend > THRESHOLD * np.maximum(_scale(depth_HW), 1e-6)
-    around = _grown(mask_HW > 0, 2) & ~_grown(mask_HW == 0, 2, inside=True)
+    lines = bend > SHARPEST * (1 - depth_HW)
+    around = _grown(mask_HW > 0, 2) & _grown(mask_HW == 0, 2)
     share = np.where(around, 1.0, np.where(_grown(lines, 1), 0.75, 0.0)).astype(np.float32)[..., None]
     return (frame_HWC * (1 - share) + INK * share).astype(np.uint8)
 
 
-THRESHOLD = 0.015
-
-
-def _scale(depth_HW: np.ndarray) -> np.ndarray:
-    """1 / distance up to a factor."""
-    return np.abs(1 - depth_HW) if depth_HW[0].mean() > 0.5 else np.abs(depth_HW)
-
-
-def _grown(mask_HW: np.ndarray, by: int, inside: bool = False) -> np.ndarray:
-    """The mask with a border of `by` pixels; `inside`: its complement eaten instead."""
-    out = ~mask_HW if inside else mask_HW.copy()
-    if inside:
-        return ~_grown(mask_HW, by)
-    for axis in (0, 1):
-        grown = out.copy()
-        for step in range(1, by + 1):
-            grown |= np.roll(out, step, axis) | np.roll(out, -step, axis)
-        out = grown
-    return out
+def _grown(mask_HW: np.ndarray, by: int) -> np.ndarray:
+    """The mask with a border of `by` pixels along both axes."""
+    out = mask_HW.copy()
+    for step in range(1, by + 1):
+        out[step:] |= mask_HW[:-step]
+        out[:-step] |= mask_HW[step:]
+    wide = out.copy()
+    for step in range(1, by + 1):
+        wide[:, step:] |= out[:, :-step]
+        wide[:, :-step] |= out[:, step:]
+    return wide

@@ -27,7 +27,7 @@ DRONE_ELEVATION = 34.0  # on its way, for which things are made large enough
 HEIGHTS = {1: (0.45, 0.54, 0.65), 2: (0.35, 0.40, 0.46), 3: (0.33, 0.35, 0.38)}
 TALL_HEIGHTS = {1: (0.44, 0.48, 0.54), 2: (0.33, 0.35, 0.38), 3: (0.32, 0.33, 0.35)}
 # A rider is small beside its bicycle, and who sits at a table shows but a half: they are drawn larger.
-POSE_SCALE = {"bicycle": 1.12, "podcast": 1.12}
+POSE_SCALE = {"bicycle": 1.12, "podcast": 1.22}
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _least_height(look: Look, elevation: float) -> float:
     reaches = []
     for yaw in np.radians((0, 45, 90)):
         up = (np.sin(pitch) * np.cos(yaw), np.sin(pitch) * np.sin(yaw), np.cos(pitch))
-        low, high = extent([p for p in parts_of(look) if not p.prop], up)
+        low, high = extent(parts_of(look), up)
         reaches.append(high - low)
     return min(reaches)
 

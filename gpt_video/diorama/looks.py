@@ -63,9 +63,9 @@ def look_of(subject: Subject, world: str) -> Look:
 
 @cache
 def parts_of(look: Look) -> tuple[Part, ...]:
-    """The parts of the look, standing on z = 0 around the z axis; without its props it is one unit high exactly."""
+    """The parts of the look, standing on z = 0 around the z axis, one unit high exactly; what sits at a table is its part."""
     raw = _raw(look)
-    low, high = extent([p for p in raw if not p.prop], (0, 0, 1))
+    low, high = extent(raw, (0, 0, 1))
     scale = 1 / (high - low)
     return tuple(_scaled(p, scale, -low) for p in raw)
 

@@ -85,20 +85,19 @@ class Renderer:
         for k in range(scene.frames):
             drawn.pose(k)
             stage.set_camera(*view(film.shot, k, aspect, scene.world), aspect)
-            big, depth = stage.draw(*self._large, "SKYBOX", "CULL_FACE")
-            coded, _ = stage.draw(self.height, self.width, "SEGMENT", "IDCOLOR", "CULL_FACE")
+            big = stage.draw(*self._large, "SKYBOX", "CULL_FACE")
+            coded = stage.draw(self.height, self.width, "SEGMENT", "IDCOLOR", "CULL_FACE")
             masks[k] = np.maximum(coded[::-1, :, 0], 1) - 1
             if is_drawn:
-                big = self._outlined(big, depth, masks[k, ::-1], drawn)
+                big = self._outlined(big, masks[k, ::-1], drawn)
             frames[k] = np.asarray(Image.fromarray(big).reduce(SUPERSAMPLING))[::-1]
         return RenderedClip(frames, masks)
 
-    def _outlined(self, big: np.ndarray, depth: np.ndarray, mask: np.ndarray, drawn: _DrawList) -> np.ndarray:
+    def _outlined(self, big: np.ndarray, mask: np.ndarray, drawn: _DrawList) -> np.ndarray:
         """The large picture with outlines; what falls has none, and lies over those of the rest."""
-        bare, mask = big, mask.repeat(SUPERSAMPLING, 0).repeat(SUPERSAMPLING, 1)
-        if drawn.falling:
-            with drawn.without_falling():
-                bare, depth = self._stage.draw(*self._large, "SKYBOX", "CULL_FACE")
+        mask, depth = mask.repeat(SUPERSAMPLING, 0).repeat(SUPERSAMPLING, 1), np.empty(self._large, np.float32)
+        with drawn.without_falling():
+            bare = self._stage.draw(*self._large, "SKYBOX", "CULL_FACE", depth_HW=depth)
         lined = outlined(bare, depth, mask)
         return np.where((big != bare).any(axis=-1, keepdims=True), big, lined)
 
@@ -128,19 +127,19 @@ class _Stage:
             self._size = [max(width, self._size[0]), max(height, self._size[1])]
             self.mujoco.mjr_resizeOffscreen(*self._size, self._gl)
 
-    def draw(self, height: int, width: int, *flags: str) -> tuple[np.ndarray, np.ndarray]:
-        """The picture (height, width, 3) uint8 of the geoms with these flags of mjtRndFlag, and its depth float32.
+    def draw(self, height: int, width: int, *flags: str, depth_HW: np.ndarray | None = None) -> np.ndarray:
+        """The picture (height, width, 3) uint8 of the geoms with these flags of mjtRndFlag, its last row on top.
 
-        Their last row is on top; depth is that of the graphics card.
+        depth_HW: float32, to be filled with what the graphics card has for depth.
         """
         self.scene.flags[:] = 0
         for flag in flags:
             self.scene.flags[getattr(self.mujoco.mjtRndFlag, f"mjRND_{flag}")] = 1
-        pixels, depth = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.float32)
+        pixels = np.empty((height, width, 3), np.uint8)
         part_of_screen = self.mujoco.MjrRect(0, 0, width, height)
         self.mujoco.mjr_render(part_of_screen, self.scene, self._gl)
-        self.mujoco.mjr_readPixels(pixels, depth, part_of_screen, self._gl)
-        return pixels, depth
+        self.mujoco.mjr_readPixels(pixels, depth_HW, part_of_screen, self._gl)
+        return pixels
 
     def set_camera(self, eye: np.ndarray, forward: np.ndarray, up: np.ndarray, aspect: float) -> None:
         near, half = 0.15, np.tan(FIELD_OF_VIEW / 2)

@@ -399,13 +399,11 @@ def clear_cone() -> list[Part]:
 
 def clear_tree() -> list[Part]:
     """A tall trunk and three tiers of leaves, lighter towards the top, so that it is no ball from above."""
-    trunk = between("cylinder", (0, 0, 0), (0, 0, 0.55), 0.10, "wood")
+    trunk = between("cylinder", (0, 0, 0), (0, 0, 0.65), 0.10, "wood")
     crowns: list[tuple[tuple[float, float, float], float, str]] = [
-        ((0, 0, 0.52), 0.33, "shade"),
-        ((0.20, 0.08, 0.62), 0.22, "main"),
-        ((-0.16, 0.17, 0.63), 0.21, "main"),
-    ]
-    crowns += [((0.0, -0.20, 0.64), 0.22, "main"), ((0, 0, 0.82), 0.26, "main"), ((0.05, -0.03, 1.02), 0.15, "soft")]
+        ((0, 0, 0.68), 0.33, "shade"), ((0.20, 0.08, 0.76), 0.22, "main"), ((-0.16, 0.17, 0.77), 0.21, "main"),
+        ((0.0, -0.20, 0.78), 0.22, "main"), ((0, 0, 0.97), 0.26, "main"), ((0.05, -0.03, 1.17), 0.15, "soft"),
+    ]  # fmt: skip
     return [trunk, *[part("ellipsoid", (r, r, 0.82 * r), pos, tone) for pos, r, tone in crowns]]
 
 
