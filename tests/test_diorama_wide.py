@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gpt_video.diorama import edits, sample
-from gpt_video.diorama.grammar import voice
-from gpt_video.diorama.language import captions, noisy, words_in
+from gpt_video.diorama.grammar import french_participle, voice
+from gpt_video.diorama.language import captions, noisy, words_in, words_of_world
 from gpt_video.diorama.lexicon import LANGUAGES, WIDE_LEXICON, lexicon
 from gpt_video.diorama.make import Choices, render_dataset, rendered_turns
 from gpt_video.diorama.motion import simulate
@@ -286,6 +286,43 @@ def test_the_words_of_the_cast_are_said(language, number):
     scene, *words = CAST[language][number]
     said = {word for text in captions(scene, language, Random(3), 150) for word in words_in(text)}
     assert set(words) <= said
+
+
+PROMPTS = {
+    "en": "a mammoth walking through snow; a woman in a red dress walking down a city street at night with neon signs, seen from "
+    "several angles; a fluffy little monster warming its hands at a candle; two golden dogs recording a podcast with microphones "
+    "at a table on a mountain top; a bicycle race on the ocean with animals riding, filmed by a drone",
+    "fr": "un mammouth marchant dans la neige; une femme en robe rouge marchant dans une rue de la ville la nuit avec des néons, "
+    "vue sous plusieurs angles; un petit monstre poilu se réchauffant les mains à une bougie; deux chiens dorés enregistrant un "
+    "podcast avec des micros au sommet d'une montagne; une course de vélos sur l'océan avec des animaux, filmée par un drone",
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_word_of_the_cast_is_a_word_of_the_world(language):
+    assert set(words_in(PROMPTS[language])) <= words_of_world(language, W)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [
+        ("marcher vers nous", "marchant vers nous"),
+        ("s'éloigner de nous", "s'éloignant de nous"),
+        ("se réchauffer les mains", "se réchauffant les mains"),
+        ("courir", "courant"),
+        ("faire un bond", "faisant un bond"),
+        ("rebondir sur place", "rebondissant sur place"),
+        ("foncer dans un mur", "fonçant dans un mur"),
+        ("ne pas bouger", "ne bougeant pas"),
+        ("venir vers nous", "venant vers nous"),
+        ("s'en aller", "s'en allant"),
+        ("se tenir sur un vélo", "se tenant sur un vélo"),
+        ("tendre les mains", "tendant les mains"),
+        ("partir au loin", "partant au loin"),
+    ],
+)
+def test_french_participles(phrase, expected):
+    assert french_participle(phrase) == expected
 
 
 @pytest.mark.parametrize(

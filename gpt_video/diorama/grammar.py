@@ -55,10 +55,10 @@ class Voice:
     def number(self, count: int) -> str:
         return str(count) if self.chance(0.15) else self.pick("count", str(count))
 
-    def verb(self, subject: Subject, place: str, generic: bool = False) -> str:
-        """A verb of motion that fits the subject, the place and the speed."""
+    def verb(self, subject: Subject, place: str, generic: bool = False, plural: bool = False) -> str:
+        """A verb of motion that fits the subject, the place and the speed; plural: for more than one who ride."""
         if subject.activity == "bicycle":
-            verbs = self.words["move"]["bicycle"]
+            verbs = self.words["move"]["bicycle plural" if plural else "bicycle"]
         elif place == "ocean" and subject.kind not in ("boat", "bird", "cyclist"):
             verbs = self.words["move"]["afloat"]
         else:
@@ -88,12 +88,17 @@ class Voice:
         """
         action = action or subject.action
         at_rest = action == "stop" or (action == "still" and subject.activity in ("none", "bicycle"))
-        busy = (f"{action} {subject.activity}",) if subject.activity != "none" else ()
+        busy: tuple[str, ...] = ()
+        if subject.activity != "none":
+            busy = (f"{action} {subject.activity}",)
+            busy = (f"{busy[0]} plural", *busy) if noun.plural else busy
         if subject.activity == "bicycle" and action in MOVES:  # by the words for riding
             phrase = self.rng.choice([p for p in self.words["action"][action] if p.startswith("MOVE")])
         else:
             phrase = self.pick("action", *busy, f"{action} {subject.kind}", f"{action} {place}", action)
-        phrase = phrase.replace("MOVE", self.verb(subject, place, generic)).replace("SELF", self.self_word(noun))
+        phrase = phrase.replace("MOVE", self.verb(subject, place, generic, noun.plural)).replace(
+            "SELF", self.self_word(noun)
+        )
         if "HANDS" in phrase:
             phrase = phrase.replace("HANDS", self.pick("hands", subject.kind, "anything"))
         phrase = phrase.replace("ITS", self.possessive(noun)).replace("OTHER", other)
@@ -265,6 +270,8 @@ class French(Voice):
             return f"{'sont' if noun.plural else 'est'} en train de {phrase}"
         if form == "modifier" and not at_rest and self.chance(0.12):
             return f"en train de {phrase}"
+        if form == "modifier" and self.world != CORE.name and self.chance(0.3):
+            return french_participle(phrase)
         return ("qui " if form == "modifier" else "") + french_finite(phrase, noun.plural)
 
     def self_word(self, noun: Noun) -> str:
@@ -292,7 +299,8 @@ class French(Voice):
         if section in ("colour", "size", "count"):
             return {agree(phrase, Noun("", feminine, plural)) for feminine in (False, True) for plural in (False, True)}
         if section in ("move", "action") and not phrase.startswith("MOVE"):
-            return {phrase, french_finite(phrase, False), french_finite(phrase, True)}
+            forms = {phrase, french_finite(phrase, False), french_finite(phrase, True)}
+            return forms if self.world == CORE.name else forms | {french_participle(phrase)}
         return {phrase}
 
 
@@ -348,6 +356,23 @@ def agree(adjective: str, noun: Noun) -> str:
     form = feminine if feminine and noun.feminine else masculine
     invariable = form in ("orange", "marron") or form.startswith("de ") or form[-1] in "sx"
     return form + "s" if noun.plural and not invariable else form
+
+
+def french_participle(phrase: str) -> str:
+    """The infinitive phrase as a present participle: "courir vers nous" -> "courant vers nous"."""
+    lead, verb, rest = re.fullmatch(r"((?:ne pas |ne plus )?(?:se |s'en |s')?)(\S+)(.*)", phrase).groups()  # type: ignore[union-attr]
+    if verb in IRREGULAR_VERBS and verb not in PARTICIPLES:
+        stem = re.sub("ent$", "", IRREGULAR_VERBS[verb][1])  # of the plural: "bondissent", "partent"
+    else:
+        stem = re.sub("c$", "ç", re.sub("g$", "ge", verb[:-2]))
+    form = PARTICIPLES.get(verb, stem + "ant")
+    return f"ne {form} {lead.split()[1]}{rest}" if lead.startswith("ne ") else lead + form + rest
+
+
+PARTICIPLES = {
+    "aller": "allant", "devoir": "devant", "faire": "faisant", "promener": "promenant", "tenir": "tenant",
+    "tournoyer": "tournoyant", "venir": "venant", "voleter": "voletant", "être": "étant",
+}  # fmt: skip
 
 
 def french_finite(phrase: str, plural: bool) -> str:

@@ -273,7 +273,19 @@ _FRENCH = {
 
 # Verbs that already say a speed do not go with another one.
 UNFIT_VERBS = {
-    "slowly": {"run", "trot", "march", "courir", "trotter", "gallop", "race on a bicycle", "galoper", "trottiner"},
+    "slowly": {
+        "run",
+        "trot",
+        "march",
+        "courir",
+        "trotter",
+        "gallop",
+        "race on a bicycle",
+        "galoper",
+        "trottiner",
+        "race on bicycles",
+        "faire la course à vélo",
+    },
     "fast": {"walk", "stroll", "drift", "marcher", "se promener", "dériver", "plod", "trudge", "prowl", "waddle"},
 }
 

@@ -107,7 +107,8 @@ def named(subject: Subject, noun: Noun, article: str, said: set[str], speaker: V
     """The noun phrase, with what the subject is busy with where no verb will say it: "a bear on a bicycle"."""
     name = speaker.noun_phrase(subject, noun, article, said)
     if subject.activity != "none" and "action" not in said and speaker.chance(0.8):
-        return f"{name} {speaker.pick('activity', subject.activity)}"
+        many = (f"{subject.activity} plural",) if noun.plural else ()
+        return f"{name} {speaker.pick('activity', *many, subject.activity)}"
     return name
 
 

@@ -27,6 +27,7 @@ ENGLISH = {
         "man": "walk|run|stroll", "cyclist": "cycle|ride|pedal", "candle": "slide|glide", "bear": "walk|run|plod",
         "mammoth": "trudge", "woman": "stroll",
         "bicycle": "ride a bicycle|ride a bike|cycle|pedal|ride on a bicycle|race on a bicycle",
+        "bicycle plural": "ride bicycles|ride bikes|cycle|pedal|race on bicycles",
     },
     "action": {
         "left": "head left|cross the picture from right to left", "right": "head right"
@@ -35,6 +36,8 @@ ENGLISH = {
         "wave": "wave|wave hello|wave at us|wave goodbye|wave at the camera|say hello with a wave",
         "into": "MOVE into OTHER|bump into OTHER|crash into OTHER|hit OTHER|run into OTHER|collide with OTHER"
         "|knock into OTHER",
+        "still bicycle plural": "sit on bicycles|sit on bikes",
+        "still podcast plural": "record a podcast|host a podcast|talk into microphones|make a podcast",
         "still bicycle": "sit on a bicycle|sit on a bike|stay on a bicycle without moving",
         "still podcast": "record a podcast|host a podcast|talk into a microphone|make a podcast|speak into a microphone",
         "still candle": "warm ITS HANDS at a candle|warm ITS HANDS over a candle|warm up at a candle"
@@ -45,6 +48,8 @@ ENGLISH = {
     "activity": {
         "bicycle": "on a bicycle|on a bike|riding a bicycle|with a bicycle",
         "podcast": "recording a podcast|with a microphone|at a table with a microphone|with headphones and a microphone",
+        "bicycle plural": "on bicycles|on bikes|riding bicycles",
+        "podcast plural": "recording a podcast|with microphones|at a table with microphones|in front of microphones",
         "candle": "at a candle|by a candle|warming up at a candle|in front of a candle",
     },
     "across": {
@@ -77,7 +82,8 @@ ENGLISH = {
     "camera": {
         "orbit": "the camera orbits around|the camera circles around the scene|orbiting camera|orbit shot"
         "|the camera goes around",
-        "drone": "filmed by a drone|seen from a drone|drone shot|drone view|aerial shot|the drone flies over",
+        "drone": "filmed by a drone|seen from a drone|drone shot|drone view|aerial shot|the drone flies over"
+        "|shot from a drone",
         "cut": "seen from several angles|from two angles|with a cut to another angle|from different angles"
         "|the camera cuts to another angle|multiple camera angles",
     },
@@ -89,7 +95,8 @@ ENGLISH = {
     "together": {
         "bicycle": "a bicycle race with {}|a bike race with {}|a bicycle race: {}",
         "podcast": "a podcast with {}|a podcast episode with {}",
-        "bicycle animals": "a bicycle race with animals riding|a bicycle race of animals|animals racing on bicycles",
+        "bicycle animals": "a bicycle race with animals riding|a bicycle race of animals|animals racing on bicycles"
+        "|animals riding bicycles",
         "podcast animals": "animals recording a podcast",
     },
     "request": {
@@ -118,7 +125,7 @@ FRENCH = {
     "kind": {
         "car": "bagnole", "dog": "toutou", "mammoth": "mammouth poilu", "robot": "automate",
         "tree": "chêne", "cat": "chat|chaton|minou", "horse": "cheval|poney", "bird": "oiseau|oisillon",
-        "monster": "monstre|monstre poilu|monstre duveteux", "man": "homme|monsieur|type",
+        "monster": "monstre|monstre poilu|monstre pelucheux|monstre duveteux", "man": "homme|monsieur|type",
         "cyclist": "cycliste|coureur cycliste", "house": "maison|maisonnette|chaumière", "candle": "bougie|chandelle",
         "bear": "ours|ourson",
     },
@@ -139,6 +146,7 @@ FRENCH = {
         "monster": "marcher|se dandiner|courir", "man": "marcher|se promener|courir", "cyclist": "pédaler|rouler",
         "candle": "glisser", "bear": "marcher|courir|se dandiner",
         "bicycle": "faire du vélo|rouler à vélo|pédaler|rouler à bicyclette|avancer à vélo",
+        "bicycle plural": "faire du vélo|rouler à vélo|pédaler|faire la course à vélo",
     },
     "action": {
         "left": "filer vers la gauche|traverser l'image de droite à gauche",
@@ -147,16 +155,21 @@ FRENCH = {
         "wave": "saluer|faire signe|faire coucou|saluer de la main|faire un signe de la main|dire bonjour de la main",
         "into": "MOVE jusque dans OTHER|foncer dans OTHER|rentrer dans OTHER|percuter OTHER|heurter OTHER"
         "|se cogner contre OTHER|entrer en collision avec OTHER",
+        "still bicycle plural": "rester sur des vélos|se tenir sur des vélos",
+        "still podcast plural": "enregistrer un podcast|faire un podcast|parler dans des micros|animer un podcast",
         "still bicycle": "rester sur un vélo|se tenir sur un vélo|être sur un vélo",
         "still podcast": "enregistrer un podcast|faire un podcast|parler dans un micro|animer un podcast",
         "still candle": "se réchauffer les HANDS à une bougie|se chauffer les HANDS à une bougie"
-        "|se réchauffer devant une bougie|se réchauffer les HANDS au-dessus d'une bougie|tendre les HANDS vers une bougie",
+        "|se réchauffer devant une bougie|se réchauffer les HANDS au-dessus d'une bougie"
+        "|tendre les HANDS vers une bougie|se réchauffer les HANDS à la flamme d'une bougie",
     },
     "hands": {"anything": "mains", "dog": "pattes", "cat": "pattes", "bear": "pattes|mains", "horse": "sabots",
     "mammoth": "pattes"},
     "activity": {
         "bicycle": "à vélo|sur un vélo|à bicyclette|sur une bicyclette",
         "podcast": "avec un micro|devant un micro|à une table avec un micro|avec un casque et un micro",
+        "bicycle plural": "à vélo|sur des vélos|à bicyclette",
+        "podcast plural": "avec des micros|devant des micros|à une table avec des micros|avec des casques et des micros",
         "candle": "devant une bougie|près d'une bougie|à côté d'une bougie|face à une bougie",
     },
     "across": {
@@ -192,8 +205,10 @@ FRENCH = {
     "camera": {
         "orbit": "la caméra tourne autour|la caméra fait le tour de la scène|travelling circulaire"
         "|la caméra tourne tout autour",
-        "drone": "filmé par un drone|vu d'un drone|vue de drone|plan de drone|vue aérienne|le drone survole la scène",
-        "cut": "vu sous plusieurs angles|sous deux angles|avec un changement d'angle|la caméra change d'angle"
+        "drone": "filmé par un drone|filmée par un drone|vu d'un drone|vue de drone|plan de drone|vue aérienne"
+        "|le drone survole la scène",
+        "cut": "vu sous plusieurs angles|vue sous plusieurs angles|sous deux angles|avec un changement d'angle"
+        "|la caméra change d'angle"
         "|sous différents angles|avec plusieurs angles de caméra",
     },
     "detail": {
@@ -216,7 +231,8 @@ FRENCH = {
     },
     "ramble opener": {
         "np": "alors je pensais à {}|ce que je voudrais vraiment, c'est {}|pourquoi pas quelque chose avec {}|bon alors, {}"
-        "|j'ai une idée de vidéo, {}|imagine un peu : {}|pour mon prochain clip il me faut {}|bonjour, tu pourrais me montrer {}"
+        "|j'ai une idée de vidéo, {}|imagine un peu : {}|pour mon prochain clip il me faut {}"
+        "|bonjour, tu pourrais me montrer {}"
         "|je ne sais pas trop, mais peut-être {}",
     },
     "ramble clause": {
