@@ -58,7 +58,7 @@ ENGLISH = {
         "room": "across the room|through the room",
     },
     "place": {
-        "meadow": "in the pasture", "snow": "in deep snow", "ocean": "on the waves", "city street": "on the sidewalk"
+        "meadow": "in the pasture", "snow": "in deep snow", "ocean": "out at sea", "city street": "on the sidewalk"
         "|in town",
         "mountain top": "on a mountain top|on top of a mountain|on a mountain|on a summit|high in the mountains"
         "|on a mountaintop|on the peak",
