@@ -212,6 +212,7 @@ def render(
     workers: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")] = 1,
     seed: Annotated[int, typer.Option()] = 0,
     held_out: Annotated[bool, typer.Option(help="Only pairs that never occur in training data.")] = False,
+    world: Annotated[str, typer.Option(help="core, which never changes, or wide, which knows more.")] = "core",
 ) -> None:
     """Renders clips and conversations of the procedural world, with captions and masks."""
     few, _, many = turns.partition("-")
@@ -231,6 +232,7 @@ def render(
             workers=workers,
             seed=seed,
             held_out=held_out,
+            world=world,
             on_progress=report,
         )
     print(out)

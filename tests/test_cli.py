@@ -121,11 +121,20 @@ def fake_world(monkeypatch):
 
 def test_data_render_hands_its_options_to_the_world(folder, monkeypatch):
     calls = fake_world(monkeypatch)
-    line = "--clips 4 --conversations 2 --stills 1 --turns 2-3 --out d --workers 2 --seed 9 --held-out"
+    line = "--clips 4 --conversations 2 --stills 1 --turns 2-3 --out d --workers 2 --seed 9 --held-out --world wide"
     assert run("data", "render", *line.split()).out == "d\n"
     ((out, options),) = calls
     del options["on_progress"]
-    expected = {"clips": 4, "conversations": 2, "stills": 1, "turns": (2, 3), "workers": 2, "seed": 9, "held_out": True}
+    expected = {
+        "clips": 4,
+        "conversations": 2,
+        "stills": 1,
+        "turns": (2, 3),
+        "workers": 2,
+        "seed": 9,
+        "held_out": True,
+        "world": "wide",
+    }
     assert (str(out), options) == ("d", expected)
     assert run("data", "sheet", "d").out == "d/sheet.png\n"
     assert [str(part) for part in calls[1]] == ["d", "d/sheet.png", "24"]

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from eval.attributes import NAMES, VALUES, Claim, asked, claims, kept, named, phrases
-from gpt_video.diorama import language
+from gpt_video.diorama import language, sentences
 from gpt_video.diorama.edits import instruction, sample_edit
 from gpt_video.diorama.sample import sample_scene
 from gpt_video.diorama.scene import Scene, Subject
@@ -71,13 +71,13 @@ def test_words_that_mean_something_else_are_not_taken():
 def test_captions_say_what_their_maker_meant_to_say(monkeypatch: pytest.MonkeyPatch, words: str):
     """Beside the captions, what was chosen to be said: the two agree in 97 of 100 cases for every attribute."""
     meant: list[set[str]] = []
-    original = language._said
+    original = sentences._said
 
     def spy(record, *rest):
         meant.append(original(record, *rest))
         return set(meant[-1])
 
-    monkeypatch.setattr(language, "_said", spy)
+    monkeypatch.setattr(sentences, "_said", spy)
     right, total = Counter(), Counter()
     rng = Random(5)
     for number in range(600):

@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass
 from random import Random
 
-from gpt_video.diorama.lexicon import IRREGULAR_VERBS, LANGUAGES, LEXICON, UNFIT_VERBS
+from gpt_video.diorama.lexicon import IRREGULAR_VERBS, LANGUAGES, UNFIT_VERBS, lexicon
 from gpt_video.diorama.scene import Subject
+from gpt_video.diorama.world import CORE, MOVES
 
 
 @dataclass(frozen=True)
@@ -21,19 +22,21 @@ class Noun:
     word: str
     feminine: bool
     plural: bool
+    masculine: bool = False  # a man; what is neither is a thing or an animal, in English
 
 
 HE, SHE = Noun("", False, False), Noun("", True, False)
 
 
 class Voice:
-    """The grammar that both languages share, and the source of chance. `words` is a language of LEXICON."""
+    """The grammar that both languages share, and the source of chance. `words`: the lexicon of the language and the world."""
 
     language = ""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, world: str = CORE.name) -> None:
         self.rng = rng
-        self.words = LEXICON[self.language]
+        self.world = world
+        self.words = lexicon(self.language, world)
 
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability
@@ -46,14 +49,17 @@ class Voice:
 
     def noun(self, subject: Subject) -> Noun:
         word = self.pick("kind", subject.kind)
-        return Noun(word, word in self.words["feminine"]["noun"], subject.count > 1)
+        is_man = word in self.words.get("masculine", {}).get("noun", ())
+        return Noun(word, word in self.words["feminine"]["noun"], subject.count > 1, is_man)
 
     def number(self, count: int) -> str:
         return str(count) if self.chance(0.15) else self.pick("count", str(count))
 
-    def verb(self, subject: Subject, place: str, generic: bool = False) -> str:
-        """A verb of motion that fits the subject, the place and the speed."""
-        if place == "ocean" and subject.kind != "boat":
+    def verb(self, subject: Subject, place: str, generic: bool = False, plural: bool = False) -> str:
+        """A verb of motion that fits the subject, the place and the speed; plural: for more than one who ride."""
+        if subject.activity == "bicycle":
+            verbs = self.words["move"]["bicycle plural" if plural else "bicycle"]
+        elif place == "ocean" and subject.kind not in ("boat", "bird", "cyclist"):
             verbs = self.words["move"]["afloat"]
         else:
             verbs = self.words["move"]["anything"]
@@ -72,17 +78,32 @@ class Voice:
         speed: bool = False,
         action: str = "",
         generic: bool = False,
+        other: str = "",
     ) -> str:
         """What the subject does, e.g. "rolls slowly to the left".
 
         form: "finite" ("rolls"), "progressive" ("is rolling"), "modifier" ("rolling", "that rolls") or "base" ("roll").
-        action: said instead of the subject's own, e.g. "stop". generic: a verb that suits several kinds.
+        action: said instead of the subject's own, e.g. "stop". generic: a verb that suits several kinds. other: what it runs
+        into.
         """
         action = action or subject.action
-        at_rest = action in ("still", "stop")
-        phrase = self.pick("action", f"{action} {subject.kind}", f"{action} {place}", action)
-        phrase = phrase.replace("MOVE", self.verb(subject, place, generic)).replace("SELF", self.self_word(noun))
-        adverb = self.pick("speed", subject.speed) if speed and not at_rest else ""
+        at_rest = action == "stop" or (action == "still" and subject.activity in ("none", "bicycle"))
+        busy: tuple[str, ...] = ()
+        if subject.activity != "none":
+            busy = (f"{action} {subject.activity}",)
+            busy = (f"{busy[0]} plural", *busy) if noun.plural else busy
+        if subject.activity == "bicycle" and action in MOVES:  # by the words for riding
+            phrase = self.rng.choice([p for p in self.words["action"][action] if p.startswith("MOVE")])
+        else:
+            phrase = self.pick("action", *busy, f"{action} {subject.kind}", f"{action} {place}", action)
+        phrase = phrase.replace("MOVE", self.verb(subject, place, generic, noun.plural)).replace(
+            "SELF", self.self_word(noun)
+        )
+        if "HANDS" in phrase:
+            phrase = phrase.replace("HANDS", self.pick("hands", subject.kind, "anything"))
+        phrase = phrase.replace("ITS", self.possessive(noun)).replace("OTHER", other)
+        stays = at_rest or (action == "still" and subject.activity != "none")
+        adverb = self.pick("speed", subject.speed) if speed and not stays else ""
         return self.inflect(phrase, noun, form, adverb, at_rest)
 
     def finish(self, text: str) -> str:
@@ -123,6 +144,9 @@ class Voice:
         return {}
 
     def self_word(self, noun: Noun) -> str:
+        return ""
+
+    def possessive(self, noun: Noun) -> str:
         return ""
 
     def split_verb(self, phrase: str) -> tuple[str, str]:
@@ -169,18 +193,23 @@ class English(Voice):
         elif form == "progressive":
             verb = ("are " if noun.plural else "is ") + english_ing(verb)
         elif form == "modifier" and self.chance(0.15):
-            verb = f"{'who' if noun.feminine else 'that'} {finite}"
+            verb = f"{'who' if noun.feminine or noun.masculine else 'that'} {finite}"
         elif form == "modifier":
             verb = english_ing(verb)
         if form == "finite" and adverb.endswith("ly") and self.chance(0.15):
             return f"{adverb} {verb} {rest}".strip()
-        between = " " in rest and self.chance(0.4)
+        between = " " in rest and self.chance(0.4) and not rest.startswith(("a ", "the ", *POSSESSIVES))
         return " ".join(filter(None, (verb, adverb, rest) if between else (verb, rest, adverb)))
 
     def pronouns(self, noun: Noun) -> dict[str, str]:
         if noun.plural:
             return {"it": "them", "they": "they"}
+        if noun.masculine:
+            return {"it": "him", "they": "he"}
         return {"it": "her", "they": "she"} if noun.feminine else {"it": "it", "they": "it"}
+
+    def possessive(self, noun: Noun) -> str:
+        return "their" if noun.plural else "his" if noun.masculine else "her" if noun.feminine else "its"
 
     def tidy(self, text: str) -> str:
         return re.sub(r"\b([aA]) (?=[aeio])", r"\1n ", text)
@@ -241,6 +270,8 @@ class French(Voice):
             return f"{'sont' if noun.plural else 'est'} en train de {phrase}"
         if form == "modifier" and not at_rest and self.chance(0.12):
             return f"en train de {phrase}"
+        if form == "modifier" and self.world != CORE.name and self.chance(0.3):
+            return french_participle(phrase)
         return ("qui " if form == "modifier" else "") + french_finite(phrase, noun.plural)
 
     def self_word(self, noun: Noun) -> str:
@@ -259,7 +290,7 @@ class French(Voice):
 
     def tidy(self, text: str) -> str:
         # The pronoun after an imperative ("rends-la orange") is never elided.
-        text = re.sub(r"(?i)(?<![-\w])(de|je|la|le|que|se) (?=[aeiouéèêâîôû])", lambda m: m[1][:-1] + "'", text)
+        text = re.sub(r"(?i)(?<![-\w])(de|je|la|le|que|se) (?=[aeiouéèêâîôû]|homm)", lambda m: m[1][:-1] + "'", text)
         return re.sub(r"\b(de les?|à les?) ", lambda m: CONTRACTIONS[m[1]] + " ", text)
 
     def forms(self, section: str, phrase: str) -> set[str]:
@@ -268,19 +299,21 @@ class French(Voice):
         if section in ("colour", "size", "count"):
             return {agree(phrase, Noun("", feminine, plural)) for feminine in (False, True) for plural in (False, True)}
         if section in ("move", "action") and not phrase.startswith("MOVE"):
-            return {phrase, french_finite(phrase, False), french_finite(phrase, True)}
+            forms = {phrase, french_finite(phrase, False), french_finite(phrase, True)}
+            return forms if self.world == CORE.name else forms | {french_participle(phrase)}
         return {phrase}
 
 
+POSSESSIVES = ("its ", "her ", "his ", "their ")
 CONTRACTIONS = {"de le": "du", "de les": "des", "à le": "au", "à les": "aux"}
 VOICES: dict[str, type[Voice]] = {"en": English, "fr": French}
 
 
-def voice(language: str, rng: Random) -> Voice:
-    """The grammar of a language. ValueError for one that it does not have."""
+def voice(language: str, rng: Random, world: str = CORE.name) -> Voice:
+    """The grammar of a language with the words of a world. ValueError for a language that it does not have."""
     if language not in VOICES:
         raise ValueError(f"Unknown language {language!r}; expected one of {', '.join(LANGUAGES)}.")
-    return VOICES[language](rng)
+    return VOICES[language](rng, world)
 
 
 # Inflection. Nouns that are a phrase inflect in the last word in English, in every word but a "de ..." in French.
@@ -295,6 +328,8 @@ def english_plural(noun: str) -> str:
 
 
 def english_third(verb: str) -> str:
+    if re.search("[^aeiou]y$", verb):
+        return verb[:-1] + "ies"
     return verb + ("es" if verb.endswith(("o", "ch", "sh", "s", "x")) else "s")
 
 
@@ -308,6 +343,10 @@ def french_plural(noun: str) -> str:
     head, *rest = noun.split(" ")
     if head == "bonhomme":
         return " ".join(["bonshommes", *rest])
+    if head == "monsieur":
+        return "messieurs"
+    if noun.endswith("al"):
+        return noun[:-1] + "ux"
     return " ".join(w + ("x" if w.endswith("eau") else "" if w[-1] in "sxz" else "s") for w in noun.split(" "))
 
 
@@ -317,6 +356,23 @@ def agree(adjective: str, noun: Noun) -> str:
     form = feminine if feminine and noun.feminine else masculine
     invariable = form in ("orange", "marron") or form.startswith("de ") or form[-1] in "sx"
     return form + "s" if noun.plural and not invariable else form
+
+
+def french_participle(phrase: str) -> str:
+    """The infinitive phrase as a present participle: "courir vers nous" -> "courant vers nous"."""
+    lead, verb, rest = re.fullmatch(r"((?:ne pas |ne plus )?(?:se |s'en |s')?)(\S+)(.*)", phrase).groups()  # type: ignore[union-attr]
+    if verb in IRREGULAR_VERBS and verb not in PARTICIPLES:
+        stem = re.sub("ent$", "", IRREGULAR_VERBS[verb][1])  # of the plural: "bondissent", "partent"
+    else:
+        stem = re.sub("c$", "ç", re.sub("g$", "ge", verb[:-2]))
+    form = PARTICIPLES.get(verb, stem + "ant")
+    return f"ne {form} {lead.split()[1]}{rest}" if lead.startswith("ne ") else lead + form + rest
+
+
+PARTICIPLES = {
+    "aller": "allant", "devoir": "devant", "faire": "faisant", "promener": "promenant", "tenir": "tenant",
+    "tournoyer": "tournoyant", "venir": "venant", "voleter": "voletant", "être": "étant",
+}  # fmt: skip
 
 
 def french_finite(phrase: str, plural: bool) -> str:

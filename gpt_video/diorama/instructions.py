@@ -12,6 +12,9 @@ scene gives all of its fields:
 "as" gives sizes their adjectives, "where" and "then" the words of added subjects and of continuations, "polite" a wrapping.
 """
 
+from gpt_video.diorama import wide_instructions
+from gpt_video.diorama.world import CORE
+
 _ENGLISH = {
     "colour": "make {it} {value}|make {the} {value}|now in {value}|in {value}|paint {it} {value}|paint {the} {value}"
     "|change the colour to {value}|change the color to {value}|change the colour of {the} to {value}"
@@ -169,7 +172,19 @@ _FRENCH = {
     "polite": "{} s'il te plaît|{}, stp|ok, {}|{}, merci|s'il te plaît, {}",
 }  # fmt: skip
 
+_MORE = {"en": wide_instructions.ENGLISH, "fr": wide_instructions.FRENCH}
+
 TEMPLATES = {
     language: {key: tuple(text.split("|")) for key, text in table.items()}
     for language, table in (("en", _ENGLISH), ("fr", _FRENCH))
 }
+WIDE_TEMPLATES = {
+    language: table
+    | {key: tuple(dict.fromkeys((*table.get(key, ()), *text.split("|")))) for key, text in _MORE[language].items()}
+    for language, table in TEMPLATES.items()
+}
+
+
+def templates(language: str, world: str) -> dict[str, tuple[str, ...]]:
+    """The instructions of a language for the world of that name."""
+    return (TEMPLATES if world == CORE.name else WIDE_TEMPLATES)[language]

@@ -1,18 +1,17 @@
-"""What each kind looks like: a function per kind that returns its parts, standing on z = 0, about one unit high.
+"""What each kind of the core world looks like: a function per kind that returns its parts, standing on z = 0.
 
-Leaves: `parts_of(kind)`, `REST_YAW`, and how a kind goes about (`ROLLS`, `TOYS`). A new kind is a function and a line in
-each table. Tones: "main" is the named colour, "shade" and "accent" go with it, anything else is in `FIXED`.
+Leaves: `BUILDERS`, `REST_YAW`, and how a kind goes about (`ROLLS`, `TOYS`). looks.py makes them one unit high. Tones:
+"main" is the named colour, "shade" and "accent" go with it, anything else is in `FIXED`. Limbs are marked for poses.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
 
-from gpt_video.diorama.shapes import RGB, Joint, Part, between, extent, mirrored, part, turn
+from gpt_video.diorama.shapes import RGB, Joint, Part, between, limb, mirrored, part, turn
 
 FIXED: dict[str, RGB] = {
     "ink": (0.05, 0.05, 0.07),
@@ -117,7 +116,8 @@ def dog() -> list[Part]:
         hip = Joint((x, 0.11, 0.38), amplitude=0.6, offset=offset)
         legs += mirrored(between("capsule", (x, 0.11, 0.38), (x, 0.11, 0.08), 0.075, joint=hip))
         legs += mirrored(part("ellipsoid", (0.105, 0.075, 0.055), (x + 0.03, 0.11, 0.055), "shade", joint=hip))
-    return [body, neck, head, snout, nose, collar, tail, *ears, *_eyes(0.485, 0.095, 0.86, 0.05), *legs]
+    face = limb("head", [head, snout, nose, *ears, *eyes_at(0.485, 0.095, 0.86, 0.05)])
+    return [body, neck, *face[:3], collar, tail, *face[3:], *limb("leg", legs)]
 
 
 def mammoth() -> list[Part]:
@@ -146,8 +146,9 @@ def mammoth() -> list[Part]:
         hip = Joint((x, 0.17, 0.40), amplitude=0.45, offset=offset)
         legs += mirrored(between("cylinder", (x, 0.17, 0.42), (x, 0.17, 0.0), 0.115, joint=hip))
         legs += mirrored(part("ellipsoid", (0.05, 0.09, 0.04), (x + 0.09, 0.17, 0.04), "ivory", joint=hip))
-    eyes = _eyes(0.53, 0.13, 0.84, 0.045)
-    return [body, hump, head, tuft, *trunk, *tusks, *ears, *fringe, tail, *eyes, *legs]
+    face = limb("head", [head, tuft, *trunk, *tusks, *ears])
+    eyes = limb("head", eyes_at(0.53, 0.13, 0.84, 0.045))
+    return [body, hump, *face, *fringe, tail, *eyes, *limb("leg", legs)]
 
 
 def robot() -> list[Part]:
@@ -175,7 +176,7 @@ def robot() -> list[Part]:
         part("box", (0.08, 0.085, 0.13), (0, 0.13, 0.18), "shade", joint=hip),
         part("box", (0.13, 0.10, 0.045), (0.03, 0.13, 0.045), joint=hip),
     )
-    return [body, head, neck, mast, bulb, *eyes, mouth, panel, *dials, *bolts, *arms, *legs]
+    return [body, head, neck, mast, bulb, *eyes, mouth, panel, *dials, *bolts, *limb("arm", arms), *limb("leg", legs)]
 
 
 def snowman() -> list[Part]:
@@ -189,7 +190,7 @@ def snowman() -> list[Part]:
     scarf = part("cylinder", (0.185, 0.185, 0.04), (0, 0, 0.88), "accent")
     buttons = [part("ellipsoid", 0.035, (x, 0, z), "ink") for x, z in ((0.235, 0.72), (0.215, 0.82), (0.30, 0.38))]
     arms = mirrored(between("capsule", (0, 0.20, 0.76), (0.05, 0.48, 0.92), 0.03, "wood"))
-    return [*balls, nose, *hat, scarf, *buttons, *arms, *_eyes(0.145, 0.07, 1.08, 0.035)]
+    return [*balls, nose, *hat, scarf, *buttons, *arms, *eyes_at(0.145, 0.07, 1.08, 0.035)]
 
 
 def woman() -> list[Part]:
@@ -213,7 +214,7 @@ def woman() -> list[Part]:
         between("capsule", (0, 0.085, 0.34), (0, 0.085, 0.06), 0.05, "skin", joint=hip),
         part("ellipsoid", (0.085, 0.05, 0.04), (0.03, 0.085, 0.04), "shade", joint=hip),
     )
-    return [dress, torso, belt, neck, head, *hair, *eyes, mouth, *arms, *legs]
+    return [dress, torso, belt, neck, head, *hair, *eyes, mouth, *limb("arm", arms), *limb("leg", legs)]
 
 
 def tree() -> list[Part]:
@@ -239,7 +240,7 @@ def tree() -> list[Part]:
     return [trunk, branch, *leaves, *spots]
 
 
-def _eyes(x: float, y: float, z: float, radius: float) -> list[Part]:
+def eyes_at(x: float, y: float, z: float, radius: float) -> list[Part]:
     pupil = part("ellipsoid", radius * 0.62, (x + radius * 0.62, y * 1.1, z), "ink")
     return mirrored(part("ellipsoid", radius, (x, y, z), "ivory"), pupil)
 
@@ -253,22 +254,3 @@ REST_YAW |= {"robot": 24, "snowman": 24, "woman": 20, "tree": 20}
 ROLLS = frozenset({"ball", "cylinder"})
 # What gives way when something runs into it.
 TOYS = frozenset({"ball", "cube", "cylinder", "cone"})
-
-
-@cache
-def parts_of(kind: str) -> tuple[Part, ...]:
-    """The parts of the kind, one unit high exactly, standing on z = 0 around the z axis."""
-    raw = BUILDERS[kind]()
-    low, high = extent(raw, (0, 0, 1))
-    scale = 1 / (high - low)
-    return tuple(_scaled(p, scale, -low) for p in raw)
-
-
-def _scaled(p: Part, scale: float, lift: float) -> Part:
-    joint = p.joint
-    if joint is not None:
-        x, y, z = joint.pivot
-        joint = Joint((x * scale, y * scale, (z + lift) * scale), joint.axis, joint.amplitude, joint.offset, joint.roll)
-    x, y, z = p.size
-    size = (x * scale, y * scale, z * scale)
-    return Part(p.shape, size, (p.pos + np.array((0, 0, lift))) * scale, p.mat, p.tone, joint, p.emission)

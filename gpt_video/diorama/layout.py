@@ -11,18 +11,23 @@ from functools import cache
 
 import numpy as np
 
-from gpt_video.diorama.kinds import parts_of
-from gpt_video.diorama.places import PLACES
+from gpt_video.diorama.looks import Look, look_of, parts_of
 from gpt_video.diorama.scene import SIZES, Scene, Subject
 from gpt_video.diorama.shapes import extent
+from gpt_video.diorama.wide_places import place_of
+from gpt_video.diorama.world import CORE
 
 VIEW = 2.0
 DISTANCE, AIM, ELEVATION = 3.28, 0.73, 5.0  # the camera's rest: its distance to what it aims at, (0, 0, AIM), degrees
-ABOVE_AIM, ABOVE_ELEVATION = 0.36, 46.0
+ABOVE_AIM = 0.36
+ABOVE_ELEVATION = {"core": 46.0, "wide": 37.0}  # from straight above, a snowman and a cone are discs
+DRONE_ELEVATION = 34.0  # on its way, for which things are made large enough
 
 # Share of the frame's height that a thing takes, by the number of things, for small, medium and large.
 HEIGHTS = {1: (0.45, 0.54, 0.65), 2: (0.35, 0.40, 0.46), 3: (0.33, 0.35, 0.38)}
 TALL_HEIGHTS = {1: (0.44, 0.48, 0.54), 2: (0.33, 0.35, 0.38), 3: (0.32, 0.33, 0.35)}
+# A rider is small beside its bicycle, and who sits at a table shows but a half: they are drawn larger.
+POSE_SCALE = {"bicycle": 1.12, "podcast": 1.22}
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,11 @@ class Thing:
     phase: float  # of what sways by itself, radians
     alone: bool
     above: bool  # whether the camera looks down on it when its scene begins
+    look: Look
+    heading: str = ""  # of what runs into another: "left" or "right"
+    target: tuple[float, float] = (0.0, 0.0)  # where that other stands
+    touching: float = 0.0  # how far apart the two are when they meet
+    is_hit: bool = False
 
 
 def layout(scene: Scene, aspect: float) -> list[Thing]:
@@ -50,16 +60,18 @@ def layout(scene: Scene, aspect: float) -> list[Thing]:
     slots = _slots(scene, [r for r, _ in records], bool(sides[0] > 0), VIEW * aspect)
     heights = (TALL_HEIGHTS if tall else HEIGHTS)[n]
     above = scene.camera == "from above" and scene.before is None
-    elevation = ABOVE_ELEVATION if above else ELEVATION
-    sink = 1.09 if PLACES[scene.place].floats else 1.0
+    elevation = ABOVE_ELEVATION[scene.world] if above else DRONE_ELEVATION if scene.camera == "drone" else ELEVATION
+    sink = 1.09 if place_of(scene).floats else 1.0
     things = []
     for i, (record, subject) in enumerate(records):
-        x, y = slots[i] + jitters[i, :2] * ((0.05, 0.05) if n == 1 else (0.03, 0.05))
+        x, y = slots[i] + jitters[i, :2] * ((0.05, 0.05) if n == 1 else (0.03, 0.05)) * (subject.activity != "podcast")
         height = heights[SIZES.index(subject.size)]
         # What stands behind looks smaller; it is given back half of it, so that its size stays readable.
-        scale = sink * height * VIEW / _least_height(subject.kind, elevation) * (1 + 0.5 * max(0, y) / DISTANCE)
+        look = look_of(subject, scene.world)
+        scale = sink * height * VIEW / _least_height(look, elevation) * (1 + 0.5 * max(0, y) / DISTANCE)
+        scale *= POSE_SCALE.get(look.pose, 1.0)
         side, yaw, phase = int(sides[i]), 9 * float(jitters[i, 2]), np.pi * float(jitters[i, 3])
-        things.append(Thing(record, subject, scale, float(x), float(y), side, yaw, phase, n == 1, above))
+        things.append(Thing(record, subject, scale, float(x), float(y), side, yaw, phase, n == 1, above, look))
     return things
 
 
@@ -68,6 +80,12 @@ def _slots(scene: Scene, records: list[int], flip: bool, width: float) -> list[n
     n = len(records)
     if n == 1:
         return [np.zeros(2)]
+    if scene.subjects[0].action == "into":  # what is run into lies in the way, not far from the middle
+        spots = [np.array((x * width, y)) for x, y in ((-0.42, 0.0), (0.08, 0.0), (0.36, 0.6))]
+        return [spot * ((-1, 1) if flip else (1, 1)) for spot in spots[:n]]
+    if any(subject.activity == "podcast" for subject in scene.subjects):  # those who talk sit at one table
+        apart = min(0.46 * width, 0.95) if n == 2 else min(0.32 * width, 0.80)
+        return [np.array((apart * (i - (n - 1) / 2) * (-1 if flip else 1), 0.0)) for i in range(n)]
     if n == 2:
         spots = [np.array((-0.25 * width, 0.0)), np.array((0.25 * width, 0.25 if width > 1.6 else 0.7))]
         if scene.relation == "behind":
@@ -75,6 +93,8 @@ def _slots(scene: Scene, records: list[int], flip: bool, width: float) -> list[n
             return [spot * ((-1, 1) if flip else (1, 1)) for spot in spots]
     else:
         spots = [np.array((-0.32 * width, 0.0)), np.array((0.0, 0.55)), np.array((0.32 * width, 0.0))]
+        if scene.world != CORE.name:  # long bodies must not hide each other
+            spots = [np.array((-0.34 * width, -0.1)), np.array((0.0, 1.1)), np.array((0.34 * width, -0.1))]
         if scene.relation == "behind":
             spots = [spot + ((0, 0.9) if r == 0 else (0, -0.1)) for spot, r in zip(spots, records, strict=True)]
     if flip and scene.relation != "left of":
@@ -83,19 +103,19 @@ def _slots(scene: Scene, records: list[int], flip: bool, width: float) -> list[n
 
 
 @cache
-def _least_height(kind: str, elevation: float) -> float:
-    """The smallest height on the screen of the kind, one unit high, over the ways it may be turned."""
+def _least_height(look: Look, elevation: float) -> float:
+    """The smallest height on the screen of what looks so, one unit high, over the ways it may be turned."""
     pitch = np.radians(elevation + 4)  # things stand a little below the camera's axis
     reaches = []
     for yaw in np.radians((0, 45, 90)):
         up = (np.sin(pitch) * np.cos(yaw), np.sin(pitch) * np.sin(yaw), np.cos(pitch))
-        low, high = extent(parts_of(kind), up)
+        low, high = extent(parts_of(look), up)
         reaches.append(high - low)
     return min(reaches)
 
 
 @cache
-def half_extents(kind: str) -> tuple[float, float]:
-    """Half length and half width of the kind, one unit high."""
-    x, y = (max(np.abs(extent(parts_of(kind), axis))) for axis in ((1, 0, 0), (0, 1, 0)))
+def half_extents(look: Look) -> tuple[float, float]:
+    """Half length and half width of what looks so, one unit high."""
+    x, y = (max(np.abs(extent(parts_of(look), axis))) for axis in ((1, 0, 0), (0, 1, 0)))
     return float(x), float(y)

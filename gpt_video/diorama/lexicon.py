@@ -1,6 +1,7 @@
 """The words of the diorama, in English and French: tables only, read by language.py.
 
-LEXICON[language][section][value] is a tuple of phrases that mean `value`, the usual one first. A new kind, place or
+LEXICON[language][section][value] is a tuple of phrases that mean `value`, the usual one first; `lexicon` gives those of a
+world. A new kind, place or
 action is one line in each section that speaks of it. In the tables "|" separates phrases, and
 
 - "a/b" is a French adjective in the masculine and the feminine; one form alone serves for both;
@@ -9,6 +10,10 @@ action is one line in each section that speaks of it. In the tables "|" separate
 - MOVE is a verb from the section "move" that fits the subject; SELF is "lui-même" and its like;
 - {m} and {f} are a colour in the masculine and the feminine.
 """
+
+from gpt_video.diorama import wide_lexicon
+from gpt_video.diorama.wide_lexicon import DROPPED
+from gpt_video.diorama.world import CORE
 
 LANGUAGES = ("en", "fr")
 
@@ -268,13 +273,28 @@ _FRENCH = {
 
 # Verbs that already say a speed do not go with another one.
 UNFIT_VERBS = {
-    "slowly": {"run", "trot", "march", "courir", "trotter"},
-    "fast": {"walk", "stroll", "drift", "marcher", "se promener", "dériver"},
+    "slowly": {
+        "run",
+        "trot",
+        "march",
+        "courir",
+        "trotter",
+        "gallop",
+        "race on a bicycle",
+        "galoper",
+        "trottiner",
+        "race on bicycles",
+        "faire la course à vélo",
+    },
+    "fast": {"walk", "stroll", "drift", "marcher", "se promener", "dériver", "plod", "trudge", "prowl", "waddle"},
 }
 
 # French verbs outside the first conjugation, or with a changing stem: third person singular and plural.
 IRREGULAR_VERBS = {
     "aller": ("va", "vont"),
+    "dire": ("dit", "disent"),
+    "tendre": ("tend", "tendent"),
+    "tenir": ("tient", "tiennent"),
     "bondir": ("bondit", "bondissent"),
     "courir": ("court", "courent"),
     "devoir": ("doit", "doivent"),
@@ -284,6 +304,7 @@ IRREGULAR_VERBS = {
     "rebondir": ("rebondit", "rebondissent"),
     "repartir": ("repart", "repartent"),
     "tournoyer": ("tournoie", "tournoient"),
+    "voleter": ("volette", "volettent"),
     "venir": ("vient", "viennent"),
     "être": ("est", "sont"),
 }
@@ -296,5 +317,26 @@ def _split(tables: dict[str, dict[str, str]]) -> dict[str, Section]:
     }
 
 
+def _joined(core: dict[str, Section], more: dict[str, Section]) -> dict[str, Section]:
+    """The core's phrases and, after them, those that a wider world adds; without those that it drops."""
+    out: dict[str, Section] = {}
+    for section in {**core, **more}:
+        out[section] = {}
+        ours, theirs = core.get(section, {}), more.get(section, {})
+        for value in {**ours, **theirs}:
+            phrases = dict.fromkeys((*ours.get(value, ()), *theirs.get(value, ())))
+            out[section][value] = tuple(p for p in phrases if p not in DROPPED.get((section, value), ()))
+    return out
+
+
 LEXICON: dict[str, dict[str, Section]] = {"en": _split(_ENGLISH), "fr": _split(_FRENCH)}
+WIDE_LEXICON = {
+    "en": _joined(LEXICON["en"], _split(wide_lexicon.ENGLISH)),
+    "fr": _joined(LEXICON["fr"], _split(wide_lexicon.FRENCH)),
+}
 KIND_WORDS = {language: LEXICON[language]["kind"] for language in LANGUAGES}
+
+
+def lexicon(language: str, world: str) -> dict[str, Section]:
+    """The words of a language for the world of that name."""
+    return (LEXICON if world == CORE.name else WIDE_LEXICON)[language]

@@ -24,6 +24,7 @@ import numpy as np
 from gpt_video.diorama.render import RenderedClip, Renderer
 from gpt_video.diorama.sample import Turn, sample_conversation
 from gpt_video.diorama.scene import to_json
+from gpt_video.diorama.world import CORE, WORLDS
 from tokenizer.data import FPS
 from tokenizer.video import data_set_suffix, read_video, write_video
 
@@ -42,12 +43,16 @@ class Choices:
     shapes: Mapping[tuple[int, int], int] | None = None
     frames: Mapping[int, int] | None = None
     held_out: bool = False
+    world: str = CORE.name
 
     def record(self) -> dict[str, Any]:
         """As JSON: two folders with the same record hold the same conversations."""
         shapes = [[*shape, weight] for shape, weight in (self.shapes or SHAPE_WEIGHTS).items()]
         frames = [list(item) for item in (self.frames or FRAME_WEIGHTS).items()]
-        return asdict(self) | {"shapes": shapes, "frames": frames}
+        record = asdict(self) | {"shapes": shapes, "frames": frames}
+        if self.world == CORE.name:  # as in folders that were rendered before there was another
+            del record["world"]
+        return record
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ def rendered_turns(index: int, choices: Choices, family: str = "conversation") -
     height, width = _weighted(rng, choices.shapes or SHAPE_WEIGHTS)
     frames = 1 if family == "still" else _weighted(rng, choices.frames or FRAME_WEIGHTS)
     least, most = choices.turns if family == "conversation" else (1, 1)
-    turns = sample_conversation(rng, rng.randint(least, most), frames, held_out=choices.held_out)
+    world = WORLDS[choices.world]
+    turns = sample_conversation(rng, rng.randint(least, most), frames, held_out=choices.held_out, world=world)
     renderer = Renderer(height, width)
     for number, turn in enumerate(turns):
         yield RenderedTurn(name, number, turn, renderer.render(turn.scene))
@@ -85,15 +91,20 @@ def render_dataset(
     shapes: Mapping[tuple[int, int], int] | None = None,
     frames: Mapping[int, int] | None = None,
     held_out: bool = False,
+    world: str = CORE.name,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Renders a data-set folder. What `out` holds already, from an interrupted run or a smaller one, is kept.
 
-    shapes, frames: weights of (height, width) and of clip lengths. on_progress(done, total) counts conversations.
-    Raises RendererUnavailable; ValueError when `out` was rendered from other choices; OSError when it cannot be written.
+    shapes, frames: weights of (height, width) and of clip lengths. world: a name from WORLDS. on_progress(done, total) counts
+    conversations.
+    Raises RendererUnavailable; ValueError for an unknown world, or when `out` was rendered from other choices; OSError when
+    it cannot be written.
     """
+    if world not in WORLDS:
+        raise ValueError(f"there is no world {world!r}: use one of {', '.join(WORLDS)}")
     folder = Path(out)
-    choices = Choices(seed, turns, shapes, frames, held_out)
+    choices = Choices(seed, turns, shapes, frames, held_out, world)
     _claim(folder, choices)
     counts = dict(zip(FAMILIES, (clips, stills, conversations), strict=True))
     jobs = [(str(folder), choices, family, index) for family in FAMILIES for index in range(counts[family])]

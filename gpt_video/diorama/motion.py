@@ -12,15 +12,16 @@ from dataclasses import replace
 import numpy as np
 
 from gpt_video.diorama import physics
-from gpt_video.diorama.kinds import REST_YAW, ROLLS
+from gpt_video.diorama.camera import shot_of, soft_clip
 from gpt_video.diorama.layout import DISTANCE, VIEW, Thing, half_extents, layout
-from gpt_video.diorama.places import PLACES
 from gpt_video.diorama.scene import Scene
 from gpt_video.diorama.shapes import axis_angle, rotation, turn
 from gpt_video.diorama.track import FPS, SPEED, Film, Track
+from gpt_video.diorama.wide_places import place_of
+from gpt_video.diorama.world import MOVES
 
 BLEND = 0.75
-MOVES = frozenset({"left", "right", "closer", "away"})
+COLLISION_PACE = 0.40  # units a second of what runs into another, at normal speed
 
 
 def simulate(scene: Scene, aspect: float) -> Film:
@@ -31,19 +32,21 @@ def simulate(scene: Scene, aspect: float) -> Film:
     things = layout(scene, aspect)
     if before is not None:
         things = [_moved(thing, before, i) for i, thing in enumerate(things)]
+    if scene.subjects[0].action == "into":
+        things = _aimed(things)
     ends = [None] * len(things) if before is None else [*before.tracks, *[None] * len(things)][: len(things)]
     tracks = [_script(thing, script_T, aspect, end) for thing, end in zip(things, ends, strict=True)]
     if physics.is_needed(things):
         tracks = physics.simulated(things, tracks, begins=before is None)
-    pan_T, dolly_T, above_T = _camera(scene.camera, script_T, before)
+    shot = shot_of(scene.camera, script_T, before.shot if before else None, _seen_from(things[0]))
     first, clock = (0, 0.0) if before is None else (1, before.clock_T[-1])
     tracks = [track.since(first) for track in tracks]
-    return Film(things, tracks, pan_T[first:], dolly_T[first:], above_T[first:], clock + script_T[first:])
+    return Film(things, tracks, shot.since(first), clock + script_T[first:])
 
 
 def floating(film: Film, scene: Scene) -> list[Track]:
     """The film's tracks as they are seen: on water, what is down lies a little deeper, and bobs."""
-    if not PLACES[scene.place].floats:
+    if not place_of(scene).floats:
         return film.tracks
     return [_bobbing(thing, track, film.clock_T) for thing, track in zip(film.things, film.tracks, strict=True)]
 
@@ -54,9 +57,29 @@ def _moved(thing: Thing, before: Film, i: int) -> Thing:
         return thing
     was, x, y = before.things[i], *before.tracks[i].centre_T3[-1, :2]
     ratio = 1.0
-    if was.subject.kind != thing.subject.kind or was.subject.size != thing.subject.size:
+    if was.look.kind != thing.look.kind or was.look.pose != thing.look.pose or was.subject.size != thing.subject.size:
         ratio = thing.scale / was.scale
-    return replace(was, subject=thing.subject, record=thing.record, scale=was.scale * ratio, x=float(x), y=float(y))
+    now = replace(was, subject=thing.subject, record=thing.record, look=thing.look, heading="", is_hit=False)
+    return replace(now, scale=was.scale * ratio, x=float(x), y=float(y))
+
+
+def _seen_from(topic: Thing) -> int:
+    """On which side the camera sees the face of the topic: -1 to the right of the picture, 1 to the left."""
+    way = topic.heading or topic.subject.action
+    return {"right": -1, "left": 1}.get(way, -topic.side)
+
+
+def _aimed(things: list[Thing]) -> list[Thing]:
+    """The things, where those of the first record know what they run into: the nearest thing of the second."""
+    out = []
+    for thing in things:
+        if thing.record == 0:
+            other = min((o for o in things if o.record == 1), key=lambda o: abs(o.x - thing.x))
+            heading = "left" if other.x < thing.x else "right"
+            touching = sum(min(half_extents(one.look)[0], 0.6) * one.scale for one in (thing, other))
+            thing = replace(thing, heading=heading, target=(other.x, other.y), touching=touching)
+        out.append(replace(thing, is_hit=thing.record == 1))
+    return out
 
 
 def _script(thing: Thing, t_T: np.ndarray, aspect: float, end: Track | None) -> Track:
@@ -71,16 +94,19 @@ def _own_script(thing: Thing, t_T: np.ndarray, aspect: float, end: Track | None)
     centre_T3 = np.tile((thing.x, thing.y, 0.5 * s), (n, 1))
     squash_T3, swing_T, roll_T, gait_T = np.ones((n, 3)), np.ones(n), np.zeros(n), np.zeros(n)
     turn_T33 = np.tile(_posture(thing, end), (n, 1, 1))
-    if action in MOVES:
+    if action in MOVES or thing.heading:
         path_T2 = _path(thing, t_T * speed, aspect, end is None)
         centre_T3[:, :2] = path_T2
         run_T = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path_T2, axis=0), axis=1))])
         swing_T, roll_T = 1 + run_T * 2 * np.pi / (0.34 * s), run_T / (0.2 * s)
         ahead_T2 = _path(thing, t_T * speed + 1 / FPS, aspect, end is None)
         gait_T = np.clip(np.linalg.norm(ahead_T2 - path_T2, axis=1) * FPS / 0.04, 0, 1)
-        if subject.kind in ROLLS:
+        if thing.look.rolls:
             turn_T33, radius = _rolling(thing, run_T)
             centre_T3[:, 2] = radius
+        if thing.look.flies:
+            centre_T3[:, 2] += 0.32 * s + 0.04 * np.sin(2 * np.pi * t_T / 1.3 + thing.phase)
+            swing_T, gait_T = 1 + 2 * np.pi * t_T * (0.8 + 0.6 * speed), np.ones(n)
     elif action == "jump":
         u_T = (t_T * speed / 1.05 + 0.2) % 1.0
         air_T = np.clip((u_T - 0.25) / 0.75, 0, 1)
@@ -92,30 +118,37 @@ def _own_script(thing: Thing, t_T: np.ndarray, aspect: float, end: Track | None)
         gait_T = np.sin(np.pi * air_T)
     elif action == "spin":
         turn_T33 = rotation((0, 0, 1), 2 * np.pi * t_T * speed / 2.6) @ turn_T33
+    elif thing.look.pose:  # waves, talks, warms itself
+        swing_T, gait_T = 1 + 2 * np.pi * t_T * speed / (0.9 if thing.look.pose == "wave" else 1.4), np.ones(n)
+    if thing.look.kind == "candle":
+        swing_T, gait_T = 1 + 2 * np.pi * t_T / 0.9, np.ones(n)
     return Track(centre_T3, turn_T33, squash_T3, swing_T, roll_T, gait_T)
 
 
 def _posture(thing: Thing, end: Track | None) -> np.ndarray:
     """How the thing is turned: where it goes, a little towards the viewer; what stays goes on as it was, upright."""
-    action, kind, side = thing.subject.action, thing.subject.kind, thing.side
+    action, kind, side = thing.heading or thing.subject.action, thing.subject.kind, thing.side
     if end is not None and action not in MOVES and (kind == "ball" or end.turn_T33[-1, 2, 2] > 0.97):
         return end.turn_T33[-1]
     yaw = {"left": 180 + 24, "right": -24, "closer": -90 + side * 24, "away": 90 + side * 32}
-    return turn(yaw=yaw.get(action, -90 + side * REST_YAW[kind]) + thing.jitter)
+    jitter = 0.2 * thing.jitter if thing.look.pose == "podcast" else thing.jitter
+    return turn(yaw=yaw.get(action, -90 + side * thing.look.rest_yaw) + jitter)
 
 
 def _path(thing: Thing, t_T: np.ndarray, aspect: float, begins: bool) -> np.ndarray:
     """(x, y) of a thing that travels at normal speed, kept in the frame. Crosses most of it in 2 x 4 seconds."""
     action, s = thing.subject.action, thing.scale
+    if thing.heading:
+        return _collision_path(thing, t_T)
     x_T, y_T = np.full(len(t_T), thing.x), np.full(len(t_T), thing.y)
     if action in ("left", "right"):
         sign = -1 if action == "left" else 1
-        half = s * (0.5 if thing.subject.kind in ROLLS else max(0.3, 0.94 * half_extents(thing.subject.kind)[0]))
+        half = s * (0.5 if thing.look.rolls else max(0.3, 0.94 * half_extents(thing.look)[0]))
         reach = max(0.5 * VIEW * aspect - 0.85 * half, 0.2)
         pace = 0.42 * reach * (1.0 if thing.alone else 0.8) / 2
         if begins:
             x_T = x_T * (1 if thing.alone else 0.8) - sign * (0.62 if thing.alone else 0.2) * reach
-        return np.stack([_soft_clip(x_T + sign * pace * t_T, reach), y_T], axis=1)
+        return np.stack([soft_clip(x_T + sign * pace * t_T, reach), y_T], axis=1)
     sign = -1 if action == "closer" else 1
     least = 0.43 if thing.alone else 0.33
     near, far = -0.78, float(np.clip(DISTANCE * (s / (VIEW * least) - 1), 0.1, 1.6))
@@ -124,18 +157,21 @@ def _path(thing: Thing, t_T: np.ndarray, aspect: float, begins: bool) -> np.ndar
     middle, half = (far + near) / 2, (far - near) / 2
     if begins:
         y_T = np.full(len(t_T), middle - sign * 0.75 * half)
-    return np.stack([x_T, middle + _soft_clip(y_T - middle + sign * 0.2 * (far - near) / 1.6 * t_T, half)], axis=1)
+    return np.stack([x_T, middle + soft_clip(y_T - middle + sign * 0.2 * (far - near) / 1.6 * t_T, half)], axis=1)
 
 
-def _soft_clip(x: np.ndarray, reach: float) -> np.ndarray:
-    """x where it is well within +-reach, easing towards +-reach beyond."""
-    u = np.abs(x) / reach
-    return np.sign(x) * reach * np.where(u < 0.8, u, 0.8 + 0.2 * np.tanh((u - 0.8) / 0.2))
+def _collision_path(thing: Thing, t_T: np.ndarray) -> np.ndarray:
+    """(x, y) of a thing that runs straight at its target, pushes it a little and comes to rest."""
+    start, end = np.array((thing.x, thing.y)), np.array(thing.target)
+    way = end - start
+    length = max(float(np.linalg.norm(way)), 1e-6)
+    gone_T = soft_clip(COLLISION_PACE * t_T, max(length - thing.touching + 0.42, 0.4))
+    return start + gone_T[:, None] * way / length
 
 
 def _rolling(thing: Thing, run_T: np.ndarray) -> tuple[np.ndarray, float]:
     """Turns of a ball or a lying cylinder that rolls without slipping, and the height of its centre."""
-    action = thing.subject.action
+    action = thing.heading or thing.subject.action
     heading = {"left": 180, "right": 0, "closer": -90, "away": 90}[action]
     # The axle lies across the way, turned so that the viewer sees more than the end of a cylinder.
     skew = 28 * (-1 if action in ("left", "closer") else 1)
@@ -143,7 +179,7 @@ def _rolling(thing: Thing, run_T: np.ndarray) -> tuple[np.ndarray, float]:
     if thing.subject.kind == "ball":
         radius, lying = 0.5 * thing.scale, turn(roll=20)
     else:
-        radius, lying = half_extents("cylinder")[0] * thing.scale, turn(roll=90)
+        radius, lying = half_extents(thing.look)[0] * thing.scale, turn(roll=90)
     return base @ rotation((0, 1, 0), run_T / radius) @ lying, radius
 
 
@@ -170,24 +206,3 @@ def _bobbing(thing: Thing, track: Track, clock_T: np.ndarray) -> Track:
     lift_T3[:, 2] = down_T * (0.025 * wave_T - 0.085 * thing.scale)
     tilt_T33 = rotation((0, 1, 0), np.radians(3) * wave_T * down_T)
     return replace(track, centre_T3=track.centre_T3 + lift_T3, turn_T33=tilt_T33 @ track.turn_T33)
-
-
-def _camera(camera: str, t_T: np.ndarray, before: Film | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """pan, dolly and above over time: from where the film before left the camera, or from the start of the move."""
-    u_T = t_T / 4.0
-    pan, dolly, above = (
-        (0.0, 1.0, 0.0) if before is None else (before.pan_T[-1], before.dolly_T[-1], before.above_T[-1])
-    )
-    if before is None:
-        pan = {"pan left": 1.0, "pan right": -1.0}.get(camera, pan)
-        dolly = 0.76 if camera == "zoom out" else dolly
-        above = 1.0 if camera == "from above" else above
-    pan_T, dolly_T, above_T = (np.full(len(t_T), float(v)) for v in (pan, dolly, above))
-    if camera in ("pan left", "pan right"):
-        pan_T = _soft_clip(pan_T + (2 if camera == "pan right" else -2) * u_T, 1.25)
-    elif camera in ("zoom in", "zoom out"):
-        dolly_T = np.clip(dolly_T + (-0.24 if camera == "zoom in" else 0.24) * u_T, 0.70, 1.22)
-    elif camera == "from above":
-        v_T = np.clip(t_T / 1.5, 0, 1)
-        above_T = above_T + (1 - above_T) * v_T * v_T * (3 - 2 * v_T)
-    return pan_T, dolly_T, above_T

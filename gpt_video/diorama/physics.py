@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from gpt_video.diorama.kinds import TOYS
 from gpt_video.diorama.layout import VIEW, Thing, half_extents
 from gpt_video.diorama.scene import MAX_SUBJECTS
 from gpt_video.diorama.shapes import axis_angle, cross, rotation
@@ -29,8 +28,12 @@ AIRBORNE = ("fall", "bounce")
 def is_needed(things: list[Thing]) -> bool:
     """Whether something falls or bounces, or may run into a toy."""
     acts = {thing.subject.action for thing in things}
-    toys = sum(thing.subject.kind in TOYS for thing in things)
-    return bool(acts & set(AIRBORNE)) or (toys >= 2 and bool(acts & {"left", "right"}))
+    toys = sum(thing.look.is_toy for thing in things)
+    return (
+        bool(acts & set(AIRBORNE))
+        or any(thing.is_hit for thing in things)
+        or (toys >= 2 and bool(acts & {"left", "right"}))
+    )
 
 
 def simulated(things: list[Thing], tracks: list[Track], *, begins: bool) -> list[Track]:
@@ -65,7 +68,7 @@ def simulated(things: list[Thing], tracks: list[Track], *, begins: bool) -> list
 
 def _is_free(thing: Thing) -> bool:
     """Whether physics moves the thing; the others push, and are not pushed."""
-    return thing.subject.action in AIRBORNE or (thing.subject.action == "still" and thing.subject.kind in TOYS)
+    return thing.is_hit or thing.subject.action in AIRBORNE or (thing.subject.action == "still" and thing.look.is_toy)
 
 
 @cache
@@ -84,7 +87,7 @@ def _model() -> tuple[Any, Any]:
 def _shape_bodies(model: Any, things: list[Thing]) -> None:
     # Bit 1 is the ground's. With bit 2 on both sides things meet each other too, which they do where something travels:
     # otherwise what falls would be thrown out of the picture by its neighbour.
-    meet = any(thing.subject.action in ("left", "right") for thing in things)
+    meet = any(thing.subject.action in ("left", "right", "into") for thing in things)
     model.geom_contype[1:], model.geom_conaffinity[1:] = 0, 0
     for i, thing in enumerate(things, 1):
         model.geom_contype[i], model.geom_conaffinity[i] = (3, 2) if meet else (1, 0)
@@ -96,7 +99,7 @@ def _shape_body(model: Any, i: int, thing: Thing) -> None:
     import mujoco
 
     s, kind, action = thing.scale, thing.subject.kind, thing.subject.action
-    half_x, half_y = (min(h, 0.6) for h in half_extents(kind))
+    half_x, half_y = (min(h, 0.6) for h in half_extents(thing.look))
     if kind == "tree" and action == "fall":
         half_x = half_y = 0.17
     half = np.array((half_x, half_y, 0.5)) * s
@@ -130,7 +133,7 @@ def _start_body(data: Any, i: int, thing: Thing, track: Track, begins: bool) -> 
         if begins:
             centre -= 0.3 * s * way
     elif action in AIRBORNE:
-        steady = np.arctan2(min(half_extents(thing.subject.kind)), 0.5)
+        steady = np.arctan2(min(half_extents(thing.look)), 0.5)
         tilt = 0.0 if action == "bounce" or thing.subject.kind == "ball" else min(0.5 * steady, np.radians(15))
         if begins:
             centre[2] += drop
@@ -155,6 +158,8 @@ def _drive_body(data: Any, i: int, track: Track, k: int, share: float) -> None:
 def _nudge_body(data: Any, i: int, thing: Thing) -> None:
     """Forces on a free body: its own gravity, by its speed, and what keeps figures upright."""
     action, kind, speed = thing.subject.action, thing.subject.kind, SPEED[thing.subject.speed]
+    if thing.is_hit:  # what was run into slows down before it leaves the picture
+        data.qvel[6 * i : 6 * i + 2] *= 0.975
     if action not in AIRBORNE:
         return
     data.xfrc_applied[i + 1, 2] = (1 - speed**2) * GRAVITY

@@ -1,7 +1,7 @@
 """What each place looks like: a ground, a sky and a few large props that tell it at once, by day, sunset and night.
 
-Enters: the names of a place and a time, and the layout's random generator. Leaves: `Part`s in world units (the camera
-looks along +y and sees 2 units of height at y = 0), the colours of the sky, and the tints of the light.
+Enters: the layout's random generator. Leaves: `Part`s in world units (the camera looks along +y and sees 2 units of height at
+y = 0), the colours of the sky, and the tints of the light. wide_places.py adds to them and makes a setting of them.
 A new place is a function that returns its props, and a line in `PLACES`.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from gpt_video.diorama.shapes import RGB, Part, between, part
 
+LIT_WINDOW: RGB = (1.0, 0.80, 0.36)
 WIDE = 30.0  # half extent of what should reach beyond every view
 
 
@@ -52,7 +53,7 @@ def _hill(x: float, y: float, width: float, height: float, colour: RGB) -> Part:
     return part("ellipsoid", (width, 2.0, height), (x, y, 0), colour)
 
 
-def _spread(rng: np.random.Generator, n: int, reach: float, near: float, far: float) -> list[tuple[float, float]]:
+def spread(rng: np.random.Generator, n: int, reach: float, near: float, far: float) -> list[tuple[float, float]]:
     """n points from left to right, jittered, out of the way of the subjects where they would stand before them."""
     xs = np.linspace(-reach, reach, n) + rng.uniform(-0.3, 0.3, n) * reach / n
     return [(float(x), float(rng.uniform(near, far))) for x in xs]
@@ -69,8 +70,8 @@ def meadow(rng: np.random.Generator) -> list[Part]:
     ]
     petals: tuple[RGB, ...] = ((1.0, 0.97, 0.9), (1.0, 0.85, 0.25), (0.95, 0.55, 0.65))
     flowers = []
-    near = [(x, y) for x, y in _spread(rng, 6, 1.9, -0.7, -0.3) if abs(x) > 0.45]  # not before the subject's feet
-    for i, (x, y) in enumerate([*near, *_spread(rng, 7, 3.2, 0.9, 2.8)]):
+    near = [(x, y) for x, y in spread(rng, 6, 1.9, -0.7, -0.3) if abs(x) > 0.45]  # not before the subject's feet
+    for i, (x, y) in enumerate([*near, *spread(rng, 7, 3.2, 0.9, 2.8)]):
         flowers.append(part("ellipsoid", (0.055, 0.055, 0.05), (x, y, 0.10), petals[i % 3]))
         flowers.append(part("cylinder", (0.012, 0.012, 0.05), (x, y, 0.05), (0.25, 0.48, 0.20)))
     return [*hills, _strip(5.0, 12, 0.002, (0.52, 0.70, 0.38)), *flowers]
@@ -95,9 +96,9 @@ def snow(rng: np.random.Generator) -> list[Part]:
         _hill(x + rng.uniform(-1, 1), 11, w, h, c)
         for x, w, h, c in ((-5, 6.0, 1.5, (0.78, 0.84, 0.95)), (6, 6.0, 1.9, (0.84, 0.89, 0.98)))
     ]
-    firs = [f for x, y in (*_spread(rng, 2, 2.3, 3.2, 3.8), *_spread(rng, 4, 5.0, 5.2, 7.0)) for f in _fir(x, y, 1.2)]
+    firs = [f for x, y in (*spread(rng, 2, 2.3, 3.2, 3.8), *spread(rng, 4, 5.0, 5.2, 7.0)) for f in _fir(x, y, 1.2)]
     drifts = [
-        part("ellipsoid", (0.7, 0.35, 0.06), (x, y, 0), (0.88, 0.92, 1.0)) for x, y in _spread(rng, 4, 2.6, 1.2, 2.6)
+        part("ellipsoid", (0.7, 0.35, 0.06), (x, y, 0), (0.88, 0.92, 1.0)) for x, y in spread(rng, 4, 2.6, 1.2, 2.6)
     ]
     return [*hills, *firs, *drifts]
 
@@ -127,11 +128,10 @@ def desert(rng: np.random.Generator) -> list[Part]:
     ]
     cacti = [*_cactus(side * rng.uniform(1.5, 1.9), 3.0, 1.0), *_cactus(-side * rng.uniform(2.2, 3.0), 5.5, 1.0)]
     stones = [
-        part("ellipsoid", (0.13, 0.1, 0.07), (x, y, 0.02), (0.70, 0.52, 0.36))
-        for x, y in _spread(rng, 4, 2.4, 1.2, 2.5)
+        part("ellipsoid", (0.13, 0.1, 0.07), (x, y, 0.02), (0.70, 0.52, 0.36)) for x, y in spread(rng, 4, 2.4, 1.2, 2.5)
     ]
     ripples = [
-        part("ellipsoid", (0.8, 0.07, 0.012), (x, y, 0), (0.84, 0.68, 0.42)) for x, y in _spread(rng, 4, 1.8, -0.7, 1.0)
+        part("ellipsoid", (0.8, 0.07, 0.012), (x, y, 0), (0.84, 0.68, 0.42)) for x, y in spread(rng, 4, 1.8, -0.7, 1.0)
     ]
     return [*dunes, *mesa, *cacti, *stones, *ripples]
 
@@ -141,7 +141,7 @@ def ocean(rng: np.random.Generator) -> list[Part]:
     crest = (0.62, 0.84, 0.90)
     waves = []
     for n, reach, near, far, size in ((4, 1.5, -0.8, -0.3, 0.22), (5, 2.4, 0.6, 1.6, 0.28), (6, 4.5, 2.4, 5.0, 0.42)):
-        waves += [part("ellipsoid", (size, 0.05, 0.03), (x, y, 0), crest) for x, y in _spread(rng, n, reach, near, far)]
+        waves += [part("ellipsoid", (size, 0.05, 0.03), (x, y, 0), crest) for x, y in spread(rng, n, reach, near, far)]
     side = rng.choice((-1, 1))
     island = [
         part("ellipsoid", (2.2, 1.0, 0.5), (side * 4.2, 12, 0), (0.86, 0.76, 0.52)),
@@ -190,21 +190,19 @@ PLACES = {
 }
 
 
-def props_of(place: str, time: str, seed: int) -> list[Part]:
-    """Ground, sky marks and props of the place, their colours already under the light of the time."""
-    rng = np.random.default_rng([seed, 7])
-    ground = part("box", (60, 60, 0.5), (0, 0, -0.5), PLACES[place].ground)
-    window: RGB = (0.70, 0.86, 0.95) if time == "day" else (1.0, 0.80, 0.36)
-    lit = []
-    for p in [ground, *PLACES[place].props(rng)]:
+def lit(parts: list[Part], time: str, light: Light) -> list[Part]:
+    """The parts with their colours under the light; windows shine when it is not day."""
+    window = (0.70, 0.86, 0.95) if time == "day" else LIT_WINDOW
+    out = []
+    for p in parts:
         if p.tone == "window":
-            lit.append(replace(p, tone=window, emission=0.0 if time == "day" else 0.6))
+            out.append(replace(p, tone=window, emission=0.0 if time == "day" else 0.6))
         else:
-            lit.append(replace(p, tone=_tinted(p.tone, LIGHTS[time].place_tint)))
-    return lit + _sky_marks(time, rng)
+            out.append(replace(p, tone=tinted(p.tone, light.place_tint)))
+    return out
 
 
-def _sky_marks(time: str, rng: np.random.Generator) -> list[Part]:
+def sky_marks(time: str, rng: np.random.Generator) -> list[Part]:
     """Clouds by day, a low sun at sunset, the moon and stars at night."""
     side = rng.choice((-1, 1))
     if time == "day":
@@ -225,5 +223,6 @@ def _sky_marks(time: str, rng: np.random.Generator) -> list[Part]:
     return [moon, *stars]
 
 
-def _tinted(colour, tint: RGB) -> RGB:
+def tinted(colour, tint: RGB) -> RGB:
+    """The colour under a tint."""
     return tuple(float(c * t) for c, t in zip(colour, tint, strict=True))  # type: ignore[return-value]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -16,19 +18,24 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gpt_video.diorama.kinds import parts_of, tones
-from gpt_video.diorama.layout import ABOVE_AIM, ABOVE_ELEVATION, AIM, DISTANCE, ELEVATION, VIEW, Thing
+from gpt_video.diorama.camera import view
+from gpt_video.diorama.drawn import as_drawing, outlined
+from gpt_video.diorama.layout import DISTANCE, VIEW, Thing
+from gpt_video.diorama.looks import parts_of
 from gpt_video.diorama.motion import floating, simulate
-from gpt_video.diorama.places import LIGHTS, PLACES, props_of
-from gpt_video.diorama.scene import COLOURS, Scene
-from gpt_video.diorama.shapes import COARSE, MESHES, Part, rotation
+from gpt_video.diorama.places import Light
+from gpt_video.diorama.scene import Scene
+from gpt_video.diorama.shapes import COARSE, FACES, MESHES, Part, rotation
 from gpt_video.diorama.track import Film, Track
+from gpt_video.diorama.weather import Falling, falling, under_weather
+from gpt_video.diorama.wide_places import setting_of
 
 SUPERSAMPLING = 2
-MAX_GEOMS = 900
+MAX_GEOMS = 2000
 FIELD_OF_VIEW = 2 * np.arctan(VIEW / 2 / DISTANCE)
 LIGHT = np.array((0.42, 0.55, -0.80)) / np.linalg.norm((0.42, 0.55, -0.80))
 SKY_SIDE = 64
+AMBIENT, DIFFUSE = (0.58,) * 3, (0.52,) * 3
 HIDES_UP_TO = 1.8  # depth of the props that may stand before a subject, and so are drawn into the masks
 SHADOW_FROM = 0.06  # half extent of the smallest part that throws a shadow
 
@@ -53,35 +60,46 @@ class Renderer:
         if not (16 <= height <= 1024 and 16 <= width <= 1024):
             raise ValueError(f"A frame of {width}x{height} was asked for; expected 16 to 1024 pixels on each side.")
         self.height, self.width = height, width
+        self._large = (height * SUPERSAMPLING, width * SUPERSAMPLING)
         self._stage = _stage()
-        self._stage.make_room(height * SUPERSAMPLING, width * SUPERSAMPLING)
+        self._stage.make_room(*self._large)
 
     def render(self, scene: Scene) -> RenderedClip:
         """The clip of the scene: `scene.frames` frames at 8 a second, the same pixels for the same record."""
-        film = simulate(scene, self.width / self.height)
-        stage = self._stage
-        stage.set_sky(scene.time)
-        drawn = self._draw_list(scene, film)
+        aspect = self.width / self.height
+        film, stage = simulate(scene, aspect), self._stage
+        setting, is_drawn = under_weather(setting_of(scene), scene), scene.style == "drawn"
+        setting = as_drawing(setting) if is_drawn else setting
+        stage.set_sky(setting.light)
+        stage.set_shading(flat=is_drawn)
+        drawn = _DrawList(stage)
+        drawn.add_still(setting.parts)
+        shade = np.asarray(setting.ground) * (0.8 if is_drawn else 0.55)
+        for thing, track in zip(film.things, floating(film, scene), strict=True):
+            drawn.add_thing(thing, track, setting.light.subject_tint, shade)
+        flakes = falling(scene, aspect)
+        if flakes:
+            drawn.add_falling(flakes, film)
         frames = np.empty((scene.frames, self.height, self.width, 3), np.uint8)
         masks = np.empty((scene.frames, self.height, self.width), np.uint8)
         for k in range(scene.frames):
             drawn.pose(k)
-            stage.set_camera(*_view(film, k, self.width / self.height), self.width / self.height)
-            big = stage.draw(self.height * SUPERSAMPLING, self.width * SUPERSAMPLING, "SKYBOX", "CULL_FACE")
+            stage.set_camera(*view(film.shot, k, aspect, scene.world), aspect)
+            big = stage.draw(*self._large, "SKYBOX", "CULL_FACE")
+            coded = stage.draw(self.height, self.width, "SEGMENT", "IDCOLOR", "CULL_FACE")
+            masks[k] = np.maximum(coded[::-1, :, 0], 1) - 1
+            if is_drawn:
+                big = self._outlined(big, masks[k, ::-1], drawn)
             frames[k] = np.asarray(Image.fromarray(big).reduce(SUPERSAMPLING))[::-1]
-            masks[k] = (
-                np.maximum(stage.draw(self.height, self.width, "SEGMENT", "IDCOLOR", "CULL_FACE")[::-1, :, 0], 1) - 1
-            )
         return RenderedClip(frames, masks)
 
-    def _draw_list(self, scene: Scene, film: Film) -> _DrawList:
-        drawn = _DrawList(self._stage)
-        drawn.add_still(props_of(scene.place, scene.time, scene.layout_seed))
-        tint, place = LIGHTS[scene.time].subject_tint, PLACES[scene.place]
-        shade = np.asarray(place.ground) * LIGHTS[scene.time].place_tint * 0.55
-        for thing, track in zip(film.things, floating(film, scene), strict=True):
-            drawn.add_thing(thing, track, tint, shade)
-        return drawn
+    def _outlined(self, big: np.ndarray, mask: np.ndarray, drawn: _DrawList) -> np.ndarray:
+        """The large picture with outlines; what falls has none, and lies over those of the rest."""
+        mask, depth = mask.repeat(SUPERSAMPLING, 0).repeat(SUPERSAMPLING, 1), np.empty(self._large, np.float32)
+        with drawn.without_falling():
+            bare = self._stage.draw(*self._large, "SKYBOX", "CULL_FACE", depth_HW=depth)
+        lined = outlined(bare, depth, mask)
+        return np.where((big != bare).any(axis=-1, keepdims=True), big, lined)
 
 
 class _Stage:
@@ -97,7 +115,7 @@ class _Stage:
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._gl)
         self.scene = _empty_scene(mujoco, self._model)
         self.meshes = _mesh_frames(mujoco, self._model)
-        self._time = ""
+        self._light: Light | None = None
 
     def close(self) -> None:
         self._gl.free()
@@ -109,14 +127,18 @@ class _Stage:
             self._size = [max(width, self._size[0]), max(height, self._size[1])]
             self.mujoco.mjr_resizeOffscreen(*self._size, self._gl)
 
-    def draw(self, height: int, width: int, *flags: str) -> np.ndarray:
-        """The picture (height, width, 3) uint8 of the geoms with these flags of mjtRndFlag, its last row on top."""
+    def draw(self, height: int, width: int, *flags: str, depth_HW: np.ndarray | None = None) -> np.ndarray:
+        """The picture (height, width, 3) uint8 of the geoms with these flags of mjtRndFlag, its last row on top.
+
+        depth_HW: float32, to be filled with what the graphics card has for depth.
+        """
         self.scene.flags[:] = 0
         for flag in flags:
             self.scene.flags[getattr(self.mujoco.mjtRndFlag, f"mjRND_{flag}")] = 1
-        pixels, view = np.empty((height, width, 3), np.uint8), self.mujoco.MjrRect(0, 0, width, height)
-        self.mujoco.mjr_render(view, self.scene, self._gl)
-        self.mujoco.mjr_readPixels(pixels, None, view, self._gl)
+        pixels = np.empty((height, width, 3), np.uint8)
+        part_of_screen = self.mujoco.MjrRect(0, 0, width, height)
+        self.mujoco.mjr_render(part_of_screen, self.scene, self._gl)
+        self.mujoco.mjr_readPixels(pixels, depth_HW, part_of_screen, self._gl)
         return pixels
 
     def set_camera(self, eye: np.ndarray, forward: np.ndarray, up: np.ndarray, aspect: float) -> None:
@@ -127,11 +149,16 @@ class _Stage:
             camera.frustum_bottom, camera.frustum_top = -near * half, near * half
             camera.frustum_center, camera.frustum_width = 0.0, near * half * aspect
 
-    def set_sky(self, time: str) -> None:
-        if time != self._time:
-            self._model.tex_data[:] = _sky(time).ravel()
+    def set_sky(self, light: Light) -> None:
+        if light != self._light:
+            self._model.tex_data[:] = _sky(light).ravel()
             self.mujoco.mjr_uploadTexture(self._model, self._gl, 0)
-            self._time = time
+            self._light = light
+
+    def set_shading(self, *, flat: bool) -> None:
+        """flat: every side of a thing has the same colour, as in a drawing."""
+        light = self.scene.lights[0]
+        light.ambient, light.diffuse = ((1.0,) * 3, (0.0,) * 3) if flat else (AMBIENT, DIFFUSE)
 
 
 @cache
@@ -147,6 +174,7 @@ class _DrawList:
     def __init__(self, stage: _Stage):
         self._mujoco, self._scene, self._meshes = stage.mujoco, stage.scene, stage.meshes
         self._scene.ngeom = 0
+        self.falling = 0
         self._views: list[tuple[Any, Any]] = []
         self._pos_TN3: list[np.ndarray] = []
         self._mat_TN33: list[np.ndarray] = []
@@ -159,13 +187,13 @@ class _DrawList:
 
     def add_thing(self, thing: Thing, track: Track, tint, shade: np.ndarray) -> None:
         """The thing's parts and their shadows, with their poses at every frame."""
-        parts = parts_of(thing.subject.kind)
-        rgb = {name: np.multiply(c, tint) for name, c in tones(COLOURS[thing.subject.colour]).items()}
+        parts = parts_of(thing.look)
+        rgb = {name: np.multiply(c, tint) for name, c in thing.look.tones(thing.subject.colour).items()}
         posed = [self._placed(p, *_posed(p, thing, track)) for p in parts]
         pos_TN3, mat_TN33 = (np.stack([one[i] for one in posed], axis=1) for i in (0, 1))
         for p in parts:
             colour = rgb[p.tone] if isinstance(p.tone, str) else np.multiply(p.tone, tint)
-            self._view(self._new(p, colour, segment=thing.record + 1))
+            self._view(self._new(p, colour, segment=0 if p.prop else thing.record + 1))
         flat = np.eye(3)
         flat[:, 2] = -LIGHT / LIGHT[2]
         flat[2, 2] = 1e-3
@@ -178,6 +206,22 @@ class _DrawList:
             self._view(self._new(p, shade, segment=-1))
         self._pos_TN3 += [pos_TN3, shadow_TN3 @ flat.T + (0, 0, 0.012)]
         self._mat_TN33 += [mat_TN33, flat @ shadow_TN33]
+
+    def add_falling(self, flakes: Falling, film: Film) -> None:
+        """What falls; it is seen through in the masks."""
+        self.falling = len(flakes.start_N3)
+        for _ in flakes.start_N3:
+            self._view(self._new(flakes.part, flakes.part.tone, segment=-1))
+        places = [flakes.at(*at) for at in zip(film.clock_T, film.shot.orbit_T, strict=True)]
+        self._pos_TN3.append(np.stack(places))
+        self._mat_TN33.append(np.broadcast_to(flakes.part.mat, (len(places), len(flakes.start_N3), 3, 3)))
+
+    @contextmanager
+    def without_falling(self) -> Iterator[None]:
+        """What falls is last in the list, so it is left out by a shorter one."""
+        self._scene.ngeom -= self.falling
+        yield
+        self._scene.ngeom += self.falling
 
     def pose(self, k: int) -> None:
         if not self._views:
@@ -222,6 +266,7 @@ def _posed(p: Part, thing: Thing, track: Track) -> tuple[np.ndarray, np.ndarray]
     if p.joint is not None:
         j = p.joint
         angle_T = track.roll_T if j.roll else track.gait_T * j.amplitude * np.sin(track.swing_T + j.offset)
+        angle_T = angle_T + track.gait_T * j.lift
         bend_T33 = rotation(j.axis, angle_T)
         pos_T3 = np.einsum("tij,j->ti", bend_T33, p.pos - j.pivot) + j.pivot
         mat_T33 = bend_T33 @ p.mat
@@ -230,30 +275,10 @@ def _posed(p: Part, thing: Thing, track: Track) -> tuple[np.ndarray, np.ndarray]
     return np.einsum("tij,tj->ti", frame_T33, centred_T3) + track.centre_T3, frame_T33 @ mat_T33
 
 
-def _view(film: Film, k: int, aspect: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Eye, forward and up of the camera at frame k.
-
-    A pan turns the camera and carries it round a little: the scenery passes behind the subject, which stays in view.
-    """
-    above, pan = film.above_T[k], film.pan_T[k]
-    aim = np.array((0, 0, AIM + above * (ABOVE_AIM - AIM)))
-    elevation = np.radians(ELEVATION + above * (ABOVE_ELEVATION - ELEVATION))
-    turn = np.arctan(0.26 * aspect * VIEW / 2 / DISTANCE) * pan
-    orbit = np.radians(8.0) * pan
-    eye = aim - DISTANCE * film.dolly_T[k] * _direction(orbit, elevation)
-    forward = _direction(orbit + turn, elevation)
-    return eye, forward, _direction(orbit + turn, elevation - np.pi / 2)
-
-
-def _direction(right: float, down: float) -> np.ndarray:
-    """The unit vector that looks along +y, turned to the right and down by these angles in radians."""
-    return np.array((np.sin(right) * np.cos(down), np.cos(right) * np.cos(down), -np.sin(down)))
-
-
 @cache
-def _sky(time: str) -> np.ndarray:
+def _sky(light: Light) -> np.ndarray:
     """Six faces of a sky whose colour depends on height alone, in MuJoCo's order: right, left, up, down, front, back."""
-    light, n = LIGHTS[time], SKY_SIDE
+    n = SKY_SIDE
     v, u = np.meshgrid(np.linspace(-1, 1, n), np.linspace(-1, 1, n), indexing="ij")
     height = -v / np.sqrt(1 + u * u + v * v)  # of a side face, its first row on top
     up = 1 / np.sqrt(1 + u * u + v * v)
@@ -290,7 +315,7 @@ def _has_egl() -> bool:
 def _compile(mujoco: Any) -> Any:
     """The model that every clip shares: the meshes and a sky to paint; nothing stands in it."""
     meshes = "".join(
-        f'<mesh name="{name}" vertex="{" ".join(f"{x:.6g}" for x in corners.ravel())}"/>'
+        f'<mesh name="{name}" vertex="{" ".join(f"{x:.6g}" for x in corners.ravel())}"{_faces(name)}/>'
         for name, corners in MESHES.items()
     )
     used = "".join(f'<geom type="mesh" mesh="{name}" pos="0 0 -9" contype="0" conaffinity="0"/>' for name in MESHES)
@@ -302,6 +327,11 @@ def _compile(mujoco: Any) -> Any:
     )
 
 
+def _faces(name: str) -> str:
+    """The triangles of a mesh that is not convex; MuJoCo finds those of the others."""
+    return f' face="{" ".join(map(str, FACES[name].ravel()))}"' if name in FACES else ""
+
+
 def _empty_scene(mujoco: Any, model: Any) -> Any:
     """A list of geoms with one light from the upper left, behind the viewer."""
     scene = mujoco.MjvScene(model, maxgeom=MAX_GEOMS)
@@ -309,7 +339,7 @@ def _empty_scene(mujoco: Any, model: Any) -> Any:
     light = scene.lights[0]
     light.type, light.castshadow, light.headlight = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, 0, 0
     light.pos, light.dir, light.attenuation = -10 * LIGHT, LIGHT, (1, 0, 0)
-    light.ambient, light.diffuse, light.specular = (0.58,) * 3, (0.52,) * 3, (0.0,) * 3
+    light.ambient, light.diffuse, light.specular = AMBIENT, DIFFUSE, (0.0,) * 3
     return scene
 
 

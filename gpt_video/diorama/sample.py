@@ -10,31 +10,18 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from random import Random
 
-from gpt_video.diorama.edits import CAMERA_WEIGHTS, continuation_text, instruction, sample_continuation, sample_edit
+from gpt_video.diorama.edits import camera_weights, continuation_text, instruction, sample_continuation, sample_edit
 from gpt_video.diorama.language import LANGUAGES, captions, noisy
-from gpt_video.diorama.scene import (
-    ACTIONS,
-    COLOURS,
-    KINDS,
-    PLACES,
-    RELATIONS,
-    SIZES,
-    SPEEDS,
-    Scene,
-    Subject,
-    allowed,
-)  # fmt: skip
+from gpt_video.diorama.scene import Scene, Subject, world_of
+from gpt_video.diorama.world import CORE, MEANWHILE, MOVES, RELATIONS, SIZES, SPEEDS, World, can
 
-# Pairs that training never shows, though it shows each half with others: about 8 % of each sort of pair. Written down, and
-# not drawn, so that a wider world keeps them.
-HELD_OUT = frozenset({
-    ("ball", "purple"), ("cube", "pink"), ("cylinder", "white"), ("cone", "blue"), ("car", "green"),
-    ("boat", "black"), ("dog", "orange"), ("robot", "yellow"), ("snowman", "red"), ("tree", "brown"),
-    ("ball", "road"), ("cube", "ocean"), ("cone", "snow"), ("boat", "desert"), ("robot", "meadow"), ("snowman", "city street"),
-    ("cube", "left"), ("boat", "right"), ("cone", "closer"), ("mammoth", "away"), ("ball", "jump"), ("dog", "spin"),
-    ("cylinder", "fall"), ("robot", "bounce"),
-})  # fmt: skip
+HELD_OUT = CORE.held_out
 TIME_WEIGHTS = {"day": 55, "sunset": 20, "night": 25}
+# Of a world that has them.
+WEATHER_WEIGHTS = {"clear": 70, "snowing": 15, "raining": 15}
+STYLE_WEIGHTS = {"plain": 86, "drawn": 14}
+BUSY_SHARE = 0.30  # of those who can be busy with an activity
+COLLISION_SHARE = 0.12  # of scenes of several records
 TEXTS_PER_LANGUAGE = 3
 
 
@@ -50,41 +37,43 @@ class Turn:
 
 
 def has_held_out(scene: Scene) -> bool:
-    """Whether a held-out pair occurs in the scene, or in one that it continues."""
-    pairs = {(s.kind, value) for s in scene.subjects for value in (s.colour, s.action, scene.place)}
-    return not pairs.isdisjoint(HELD_OUT) or (scene.before is not None and has_held_out(scene.before))
+    """Whether a pair that its world holds out occurs in the scene, or in one that it continues."""
+    pairs = {(s.kind, value) for s in scene.subjects for value in (s.colour, s.action, s.activity, scene.place)}
+    return not pairs.isdisjoint(world_of(scene).held_out) or (scene.before is not None and has_held_out(scene.before))
 
 
-def sample_scene(rng: Random, *, held_out: bool = False, single_share: float = 0.7, frames: int = 33) -> Scene:
+def sample_scene(
+    rng: Random, *, held_out: bool = False, single_share: float = 0.7, frames: int = 33, world: World = CORE
+) -> Scene:
     """A scene of its own. With `held_out` at least one held-out pair occurs in it, without it none.
 
     single_share: of scenes with a single thing in them. frames: 1 + 4k; in a still (1) nothing moves.
     """
     while True:
-        scene = _drawn(rng, set() if held_out else HELD_OUT, single_share, frames)
-        if held_out:
-            scene = _with_pair(scene, *rng.choice(sorted(HELD_OUT)))
-        if has_held_out(scene) == held_out and _makes_sense(scene):
+        drawn = _drawn(rng, set() if held_out else world.held_out, single_share, frames, world)
+        scene = _with_pair(drawn, *rng.choice(sorted(world.held_out))) if held_out else drawn
+        if scene is not None and has_held_out(scene) == held_out and _makes_sense(scene):
             return scene
 
 
-def _drawn(rng: Random, banned: Collection[tuple[str, str]], single_share: float, frames: int) -> Scene:
+def _drawn(rng: Random, banned: Collection[tuple[str, str]], single_share: float, frames: int, world: World) -> Scene:
     records, count = 1, 1
     if rng.random() >= single_share:
         records, count = rng.choices(((1, 2), (1, 3), (2, 1), (2, 2), (3, 1)), (20, 10, 45, 5, 20))[0]
-    place = rng.choice(PLACES)
-    subjects = [_subject(rng, place, banned, still=frames == 1)]
+    place = rng.choice(world.places)
+    subjects = [_subject(rng, place, banned, world, still=frames == 1)]
     for _ in range(records - 1):
-        other = _subject(rng, place, banned, still=frames == 1)
+        other = _subject(rng, place, banned, world, still=frames == 1)
         manner = rng.random()  # most of the others rest, some do as the topic does, some as they like
         if manner < 0.55:
-            other = replace(other, action="still", speed="normal")
-        elif manner < 0.8 and allowed(other.kind, subjects[0].action):
-            other = replace(other, action=subjects[0].action, speed=subjects[0].speed)
+            other = replace(other, action="still", speed="normal", activity="none")
+        elif manner < 0.8:
+            other = _doing_as(subjects[0], other)
         subjects.append(other)
     subjects[0] = replace(subjects[0], count=count)
-    camera = rng.choices(list(CAMERA_WEIGHTS), list(CAMERA_WEIGHTS.values()))[0]
-    return Scene(
+    weights = camera_weights(world)
+    camera = rng.choices(list(weights), list(weights.values()))[0]
+    scene = Scene(
         subjects=tuple(subjects),
         place=place,
         time=rng.choices(list(TIME_WEIGHTS), list(TIME_WEIGHTS.values()))[0],
@@ -92,45 +81,100 @@ def _drawn(rng: Random, banned: Collection[tuple[str, str]], single_share: float
         relation=rng.choice(RELATIONS) if records > 1 and rng.random() < 0.6 else None,
         layout_seed=rng.randrange(2**31),
         frames=frames,
+        world=world.name,
     )
+    return scene if world == CORE else _widened(scene, rng, banned, world)
 
 
-def _subject(rng: Random, place: str, banned: Collection[tuple[str, str]], *, still: bool) -> Subject:
+def _subject(rng: Random, place: str, banned: Collection[tuple[str, str]], world: World, *, still: bool) -> Subject:
     """A subject for the place; what is banned is left out of each choice, so that every kind stays equally likely."""
-    kind = rng.choice([k for k in KINDS if allowed(k, place) and (k, place) not in banned])
-    action = rng.choice([a for a in ACTIONS if allowed(kind, a) and (kind, a) not in banned])
+    kind = rng.choice([k for k in world.kinds if (k, place) not in banned])
+    action = rng.choice([a for a in world.actions if can(kind, a) and (kind, a) not in banned and a != "into"])
     return Subject(
         kind=kind,
-        colour=rng.choice([c for c in COLOURS if (kind, c) not in banned]),
+        colour=rng.choice([c for c in world.colours if (kind, c) not in banned]),
         size=rng.choices(SIZES, (25, 50, 25))[0],
         action="still" if still else action,
         speed="normal" if still or action == "still" else rng.choices(SPEEDS, (25, 50, 25))[0],
     )
 
 
-def _with_pair(scene: Scene, kind: str, value: str) -> Scene:
-    """The scene with a topic of that kind that shows the value: a colour, a place or an action."""
+def _doing_as(topic: Subject, other: Subject) -> Subject:
+    """The other at what the topic does, where it can; else as it was."""
+    if not can(other.kind, topic.action, topic.activity):
+        return other
+    return replace(other, action=topic.action, speed=topic.speed, activity=topic.activity)
+
+
+def _widened(scene: Scene, rng: Random, banned: Collection[tuple[str, str]], world: World) -> Scene:
+    """The scene with what only a wider world has: a weather, a style, something to be busy with, a collision."""
+    weather, style = (
+        rng.choices(list(weights), list(weights.values()))[0] for weights in (WEATHER_WEIGHTS, STYLE_WEIGHTS)
+    )
+    scene = replace(scene, weather=weather, style=style)
     topic, *others = scene.subjects
-    topic = replace(topic, kind=kind, action=topic.action if allowed(kind, topic.action) else "still")
-    if value in COLOURS:
+    moving = scene.frames > 1
+    if others and moving and rng.random() < COLLISION_SHARE and can(topic.kind, "into"):
+        if (topic.kind, "into") in banned or topic.count > 1:
+            return scene
+        subjects = (replace(topic, action="into"), *(replace(s, action="still", speed="normal") for s in others))
+        return replace(scene, subjects=subjects, relation=None)
+    activities = [a for a in world.activities[1:] if can(topic.kind, "still", a) and (topic.kind, a) not in banned]
+    if not activities or rng.random() >= BUSY_SHARE:
+        return scene
+    topic = _busy(topic, rng.choice(activities), rng, banned, moving)
+    company = [
+        _doing_as(topic, other) if rng.random() < 0.7 and (other.kind, topic.activity) not in banned else other
+        for other in others
+    ]
+    return replace(scene, subjects=(topic, *company))
+
+
+def _busy(subject: Subject, activity: str, rng: Random, banned: Collection[tuple[str, str]], moving: bool) -> Subject:
+    """The subject at an activity; whoever rides goes somewhere, most of the time."""
+    ways = sorted(a for a in MEANWHILE[activity] if (subject.kind, a) not in banned)
+    ways = [a for a in ways if a in MOVES] if moving and activity == "bicycle" and rng.random() < 0.8 else ["still"]
+    action = rng.choice(ways)
+    return replace(subject, activity=activity, action=action, speed="normal" if action == "still" else subject.speed)
+
+
+def _with_pair(scene: Scene, kind: str, value: str) -> Scene | None:
+    """The scene with a topic of that kind that shows the value, whatever it is; None where it cannot."""
+    world = world_of(scene)
+    topic, *others = scene.subjects
+    if topic.action == "into" and not can(kind, "into"):
+        return None
+    activity = topic.activity if can(kind, "still", topic.activity) else "none"
+    action = topic.action if can(kind, topic.action, activity) else "still"
+    topic = replace(topic, kind=kind, action=action, activity=activity)
+    if value in world.colours:
         topic = replace(topic, colour=value)
-    elif value in ACTIONS and scene.frames > 1:
-        topic = replace(topic, action=value)
-    return replace(scene, subjects=(topic, *others), place=value if value in PLACES else scene.place)
+    elif value in world.activities:
+        topic = replace(topic, activity=value, action=topic.action if can(kind, topic.action, value) else "still")
+    elif value == "into":
+        if not others or scene.frames == 1:
+            return None
+        others = [replace(s, action="still", speed="normal", activity="none") for s in others]
+        topic, scene = replace(topic, action=value, activity="none"), replace(scene, relation=None)
+    elif value in world.actions and scene.frames > 1:
+        topic = replace(topic, action=value, activity=activity if can(kind, value, activity) else "none")
+    return replace(scene, subjects=(topic, *others), place=value if value in world.places else scene.place)
 
 
 def _makes_sense(scene: Scene) -> bool:
-    """Whether the records can be told apart, and can be where they are."""
+    """Whether the records can be told apart, and whether they can be told to do what they do."""
     looks = {(s.kind, s.colour) for s in scene.subjects}
-    return len(looks) == len(scene.subjects) and all(allowed(s.kind, scene.place) for s in scene.subjects)
+    return len(looks) == len(scene.subjects) and all(can(s.kind, s.action, s.activity) for s in scene.subjects)
 
 
-def sample_conversation(rng: Random, turns: int, frames: int = 33, *, held_out: bool = False) -> list[Turn]:
+def sample_conversation(
+    rng: Random, turns: int, frames: int = 33, *, held_out: bool = False, world: World = CORE
+) -> list[Turn]:
     """A new scene, then edits of what came before (about 70 % of the turns), and at last at most two continuations.
 
     frames: of the first scene and of every edit of it. Without `held_out` no turn shows a held-out pair.
     """
-    scene = sample_scene(rng, held_out=held_out, frames=frames)
+    scene = sample_scene(rng, held_out=held_out, frames=frames, world=world)
     out = [_turn(rng, scene, "new", None, lambda language: captions(scene, language, rng, 1)[0])]
     continuations = min(turns - 1, rng.choices((0, 1, 2), (45, 35, 20))[0]) if frames > 1 else 0
 
@@ -171,7 +215,9 @@ def turn_texts(rng: Random, say: Callable[[str], str]) -> list[tuple[str, str]]:
     return texts
 
 
-def world_prompts(rng: Random, n: int, language: str, *, held_out: bool = True) -> list[tuple[str, Scene]]:
+def world_prompts(
+    rng: Random, n: int, language: str, *, held_out: bool = True, world: World = CORE
+) -> list[tuple[str, Scene]]:
     """n clean prompts and the scenes that they describe, of held-out pairs unless told otherwise."""
-    scenes = [sample_scene(rng, held_out=held_out) for _ in range(n)]
+    scenes = [sample_scene(rng, held_out=held_out, world=world) for _ in range(n)]
     return [(captions(scene, language, rng, 1)[0], scene) for scene in scenes]

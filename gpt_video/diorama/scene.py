@@ -7,48 +7,34 @@ decided by nothing but the record itself. Pixels are render.py's business, words
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-KINDS = ("ball", "cube", "cylinder", "cone", "car", "boat", "dog", "mammoth", "robot", "snowman", "woman", "tree")
-COLOURS: dict[str, tuple[float, float, float]] = {
-    "red": (0.90, 0.10, 0.10),
-    "orange": (1.00, 0.50, 0.05),
-    "yellow": (1.00, 0.90, 0.10),
-    "green": (0.10, 0.66, 0.18),
-    "blue": (0.10, 0.28, 0.92),
-    "purple": (0.52, 0.14, 0.74),
-    "pink": (1.00, 0.52, 0.76),
-    "white": (0.97, 0.97, 0.97),
-    "black": (0.07, 0.07, 0.08),
-    "brown": (0.45, 0.26, 0.12),
-}
-SIZES = ("small", "medium", "large")
-ACTIONS = ("left", "right", "closer", "away", "jump", "spin", "fall", "bounce", "still")
-SPEEDS = ("slowly", "normal", "fast")
-PLACES = ("meadow", "snow", "desert", "ocean", "city street", "road")
-TIMES = ("day", "sunset", "night")
-CAMERAS = ("still", "pan left", "pan right", "zoom in", "zoom out", "from above")
-RELATIONS = ("left of", "behind", "next to")
-MAX_SUBJECTS = 3
+from gpt_video.diorama.world import COLOURS, CORE, RELATIONS, SIZES, SPEEDS, WIDE, WORLDS, World, can
 
-# Rooted things neither travel nor jump. Everything else does every action (a ball rolls, a snowman slides), in every
-# place (on the ocean things float).
-_ROOTED = {"tree": frozenset({"still", "spin", "fall"})}
+__all__ = ["ACTIONS", "CAMERAS", "COLOURS", "KINDS", "PLACES", "RELATIONS", "SIZES", "SPEEDS", "TIMES"]
+__all__ += ["MAX_SUBJECTS", "Scene", "Subject", "allowed", "from_json", "to_json", "world_of"]
+
+# The core world's, which the evaluation knows.
+KINDS, PLACES, TIMES, ACTIONS, CAMERAS = CORE.kinds, CORE.places, CORE.times, CORE.actions, CORE.cameras
+MAX_SUBJECTS = 3
 
 
 def allowed(kind: str, value: str) -> bool:
     """Whether `kind` can do the action, or stand in the place, named `value`. ValueError for unknown names."""
-    _check("kind", kind, KINDS)
-    if value in PLACES:
+    _check("kind", kind, WIDE.kinds)
+    if value in WIDE.places:
         return True
-    _check("action", value, ACTIONS)
-    return value in _ROOTED.get(kind, ACTIONS)
+    _check("action", value, WIDE.actions)
+    return can(kind, value)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One to three equal things: what they are, how they look, and what they do (left and right are the screen's)."""
+    """One to three equal things: what they are, how they look, and what they do (left and right are the screen's).
+
+    action "into": travels until it runs into subjects[1]. activity: what they do meanwhile, with things of their own.
+    """
 
     kind: str
     colour: str
@@ -56,13 +42,15 @@ class Subject:
     action: str = "still"
     speed: str = "normal"
     count: int = 1
+    activity: str = "none"
 
     def __post_init__(self) -> None:
-        _check("kind", self.kind, KINDS)
+        _check("kind", self.kind, WIDE.kinds)
         _check("colour", self.colour, COLOURS)
         _check("size", self.size, SIZES)
-        _check("action", self.action, ACTIONS)
+        _check("action", self.action, WIDE.actions)
         _check("speed", self.speed, SPEEDS)
+        _check("activity", self.activity, WIDE.activities)
         if not 1 <= self.count <= MAX_SUBJECTS:
             raise ValueError(f"A subject's count is {self.count}; expected 1 to {MAX_SUBJECTS}.")
 
@@ -86,31 +74,68 @@ class Scene:
     layout_seed: int = 0
     before: Scene | None = None
     frames: int = 33
+    weather: str = "clear"
+    style: str = "plain"
+    world: str = "core"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "subjects", tuple(self.subjects))
+        _check("world", self.world, WORLDS)
+        world = WORLDS[self.world]
         total = sum(subject.count for subject in self.subjects)
         if not 1 <= total <= MAX_SUBJECTS:
             raise ValueError(f"The scene has {total} things in it; expected 1 to {MAX_SUBJECTS}, counts included.")
-        _check("place", self.place, PLACES)
-        _check("time", self.time, TIMES)
-        _check("camera", self.camera, CAMERAS)
+        for subject in self.subjects:
+            _check("kind", subject.kind, world.kinds)
+            _check("action", subject.action, world.actions)
+            _check("activity", subject.activity, world.activities)
+        _check("place", self.place, world.places)
+        _check("time", self.time, world.times)
+        _check("camera", self.camera, world.cameras)
+        _check("weather", self.weather, world.weathers)
+        _check("style", self.style, world.styles)
         if self.relation is not None:
             _check("relation", self.relation, RELATIONS)
             if len(self.subjects) < 2:
                 raise ValueError(f"The relation '{self.relation}' needs two subjects, and the scene has one.")
+        self._check_collision()
         first = 1 if self.before is None else 0
         if self.frames < 1 or self.frames % 4 != first:
             expected = "1 + 4k" if first else "4k with k > 0, as it continues another"
             raise ValueError(f"The scene has {self.frames} frames; expected {expected}.")
 
+    def _check_collision(self) -> None:
+        if any(subject.action == "into" for subject in self.subjects[1:]):
+            raise ValueError("Subject 1 or 2 runs into another; expected that of subject 0 alone.")
+        if self.subjects[0].action == "into":
+            target = self.subjects[1] if len(self.subjects) > 1 else None
+            if target is None or (target.action, target.activity) != ("still", "none") or self.relation == "behind":
+                raise ValueError("The topic runs into subject 1; expected one that is there, still and not behind it.")
+
+
+def world_of(scene: Scene) -> World:
+    """The world that the scene is made of."""
+    return WORLDS[scene.world]
+
+
+# What records of the core world do not hold, so that theirs stay as they always were.
+_NOT_OF_CORE: dict[type, dict[str, Any]] = {
+    record: {f.name: f.default for f in fields(record) if f.name in ("activity", "weather", "style", "world")}
+    for record in (Subject, Scene)
+}
+
 
 def to_json(scene: Scene) -> dict[str, Any]:
     """The scene as plain dicts, lists, strings and numbers; `from_json` undoes it exactly."""
-    record = asdict(scene)
-    record["subjects"] = list(record["subjects"])
+    record = _without_defaults(asdict(scene), Scene)
+    record["subjects"] = [_without_defaults(subject, Subject) for subject in record["subjects"]]
     record["before"] = None if scene.before is None else to_json(scene.before)
     return record
+
+
+def _without_defaults(record: dict[str, Any], kind: type[Subject] | type[Scene]) -> dict[str, Any]:
+    usual = _NOT_OF_CORE[kind]
+    return {name: value for name, value in record.items() if name not in usual or usual[name] != value}
 
 
 def from_json(record: dict[str, Any]) -> Scene:

@@ -33,19 +33,37 @@ MESHES: dict[str, np.ndarray] = {
 }
 
 
+def _ring(inside: float, around: int = 18, across: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Corners and triangles of a ring about the z axis of radius 1; `inside`: the radius of its tube."""
+    a, b = np.meshgrid(*(np.linspace(0, 2 * np.pi, n, endpoint=False) for n in (around, across)), indexing="ij")
+    out = 1 - inside + inside * np.cos(b)
+    corners = np.stack([out * np.cos(a), out * np.sin(a), inside * np.sin(b)], axis=-1).reshape(-1, 3)
+    i, j = np.meshgrid(np.arange(around), np.arange(across), indexing="ij")
+    at = lambda di, dj: ((i + di) % around * across + (j + dj) % across).ravel()  # noqa: E731
+    return corners, np.concatenate(
+        [np.stack([at(0, 0), at(1, 0), at(1, 1)], 1), np.stack([at(0, 0), at(1, 1), at(0, 1)], 1)]
+    )
+
+
+# Those that are not convex, with their triangles. They come after the others, whose numbers stay as they were.
+MESHES["ring"], _RING_FACES = _ring(0.13)
+MESHES["gable"] = np.array([(x, y, -1) for x in (-1, 1) for y in (-1, 1)] + [(x, 0, 1) for x in (-1, 1)], float)
+FACES = {"ring": _RING_FACES}
+
 COARSE = {"orb": "ellipsoid", "drum": "cylinder"}
 LARGE = 0.17  # half extent from which a round part is drawn finely
 
 
 @dataclass(frozen=True)
 class Joint:
-    """How a part moves about `pivot`: swinging by amplitude * sin(phase + offset), or rolling by the whole phase."""
+    """How a part moves about `pivot`: swinging by lift + amplitude * sin(phase + offset), or rolling by the whole phase."""
 
     pivot: tuple[float, float, float]
     axis: tuple[float, float, float] = (0, 1, 0)
     amplitude: float = 0.5
     offset: float = 0.0
     roll: bool = False
+    lift: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,8 @@ class Part:
     tone: str | RGB = "main"
     joint: Joint | None = None
     emission: float = 0.0
+    limb: str = ""  # "arm", "leg" or "head", for those whose pose may change
+    prop: bool = False  # something that a subject brings along, and that is not the subject
 
 
 def part(shape: str, size, pos, tone: str | RGB = "main", *, turn=IDENTITY, joint=None, emission=0.0) -> Part:
@@ -93,6 +113,24 @@ def mirrored(*parts: Part) -> list[Part]:
         # flip on both sides keeps a rotation (determinant +1); every shape is symmetric in its own y.
         both += [one, replace(one, pos=flip @ one.pos, mat=flip @ one.mat @ flip, joint=joint)]
     return both
+
+
+def limb(name: str, parts: Iterable[Part]) -> list[Part]:
+    """The parts, marked as those of a limb."""
+    return [replace(p, limb=name) for p in parts]
+
+
+def moved(p: Part, turn_33: np.ndarray = IDENTITY, about=(0, 0, 0), by=(0, 0, 0), scale: float = 1.0) -> Part:
+    """The part turned about a point, then shifted, then scaled about the origin; its joint goes with it."""
+    about, by = np.asarray(about, float), np.asarray(by, float)
+
+    def place(point) -> np.ndarray:
+        return (turn_33 @ (np.asarray(point, float) - about) + about + by) * scale
+
+    joint = p.joint and replace(p.joint, pivot=tuple(place(p.joint.pivot)), axis=tuple(turn_33 @ p.joint.axis))
+    x, y, z = p.size
+    size = (x * scale, y * scale, z * scale)
+    return replace(p, size=size, pos=place(p.pos), mat=turn_33 @ p.mat, joint=joint)
 
 
 def cross(a, b) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from gpt_video.diorama.camera import Shot
 from gpt_video.diorama.layout import Thing
 
 FPS = 8
@@ -29,11 +30,9 @@ class Track:
 
 @dataclass(frozen=True)
 class Film:
-    """Everything that moves, and the camera: pan (-1 to 1), dolly (1 is the rest distance), above (0 to 1)."""
+    """Everything that moves, and the camera."""
 
     things: list[Thing]
     tracks: list[Track]
-    pan_T: np.ndarray
-    dolly_T: np.ndarray
-    above_T: np.ndarray
+    shot: Shot
     clock_T: np.ndarray  # seconds since the first scene began
