@@ -106,14 +106,17 @@ def diorama_clip(folder: str | Path = CLIP_FOLDER) -> ClipNetwork:
 
 
 class FeatureNet(nn.Module):
-    """clip_BCTHW in [-1, 1], 128 x 128, at 8 fps -> features_BD, averaged over every second frame and over space."""
+    """clip_BCTHW in [-1, 1], 128 x 128, at 8 fps -> features_BD, averaged over every second frame and over space.
+
+    It is shown each frame beside what changed since the one before: from frames alone it learnt nothing of their order.
+    """
 
     def __init__(self, width: int = 64):
         super().__init__()
         self.width, narrow = width, width // 2
         self.fold = nn.PixelUnshuffle(4)
         self.still = nn.Sequential(
-            nn.Conv2d(48, narrow, 3, padding=1), Residual(narrow), nn.Conv2d(narrow, width, 3, stride=2, padding=1)
+            nn.Conv2d(96, narrow, 3, padding=1), Residual(narrow), nn.Conv2d(narrow, width, 3, stride=2, padding=1)
         )
         self.fine = nn.ModuleList(SpaceTime(width) for _ in range(2))
         self.coarser = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
@@ -124,7 +127,8 @@ class FeatureNet(nn.Module):
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
         clip_BCTHW = clip_BCTHW[:, :, ::STRIDE]
         frames = clip_BCTHW.shape[2]
-        folded = self.fold(rearrange(clip_BCTHW, "B C T H W -> (B T) C H W"))
+        change_BCTHW = clip_BCTHW.diff(dim=2, prepend=clip_BCTHW[:, :, :1])
+        folded = self.fold(rearrange(torch.cat([clip_BCTHW, change_BCTHW], dim=1), "B C T H W -> (B T) C H W"))
         fine_NChw = self.still(folded.contiguous(memory_format=torch.channels_last))
         for mix in self.fine:
             fine_NChw = mix(fine_NChw, frames)
