@@ -151,6 +151,21 @@ def film_codes(turns: Sequence[PastTurn]) -> np.ndarray:
     return np.concatenate([turn.codes_thw for turn in turns[start:]])
 
 
+def cut_film(turns: Sequence[PastTurn], kept: int) -> tuple[PastTurn, ...]:
+    """`turns` whose last film is cut to its first `kept` latent frames: going on from there leaves out what came after.
+
+    Raises ValueError unless 1 <= kept <= its latent frames.
+    """
+    total = len(film_codes(turns))
+    if not 1 <= kept <= total:
+        raise ValueError(f"a video of {total} latent frames cannot be cut to {kept}: 1 to {total} are possible")
+    turns, surplus = list(turns), total - kept
+    while surplus >= len(turns[-1].codes_thw):
+        surplus -= len(turns.pop().codes_thw)
+    last = turns[-1]
+    return (*turns[:-1], replace(last, codes_thw=last.codes_thw[: len(last.codes_thw) - surplus]))
+
+
 # ------------------------------------------------------------------------------------------------ sizes and seconds
 
 

@@ -1,0 +1,403 @@
+"""The queue: steps become versions that wait, and jobs that workers take in turn, one each, until every job has ended once.
+
+For the page: `submit`, `job`, `open_jobs`, `cancel`, `preview`, `worker_state`. For a worker: `announce`, `claim`, `report`,
+`renew`, `finish`, `abandon`.
+
+A worker holds a job by a lease that it renews. When it dies the lease runs out (at once, if its parent sees it die) and the
+job is claimed again, with a new claim number; whatever the old one still says is then refused, so a job ends exactly once.
+Owners are served in turn: next comes the oldest job of the owner who was served the longest ago.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chat_app.database import Database
+from chat_app.records import (
+    BUILDS_ON_PARENT,
+    CANCELLED,
+    COMPLETE,
+    DONE,
+    FAILED,
+    PARTIAL,
+    QUEUED,
+    RUNNING,
+    WAITING,
+    Job,
+    ModelFacts,
+    Step,
+    Version,
+    WorkerState,
+)
+from chat_app.store import as_version, read_conversation, read_version, step_record
+from chat_app.version_files import MOVING, STEPS, new_id, version_folder, write_bytes
+from chat_app.words import Refusal, to_record
+
+LEASE_SECONDS = 12.0
+MOST_ATTEMPTS = 3  # without one new latent frame
+LONGEST_MESSAGE = 2000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many jobs may wait or run: of one owner, and of all."""
+
+    of_owner: int = 16
+    of_all: int = 256
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job in a worker's hands. `number` tells it from claims of the same job before."""
+
+    job_id: str
+    owner: str
+    version: Version
+    number: int
+    stopping: bool
+    resumed: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended. `step`: with all choices made. `files`: names by kind (version_files.KINDS), in the version's folder."""
+
+    state: str  # COMPLETE, PARTIAL or FAILED
+    step: Step | None = None
+    files: dict[str, str] = field(default_factory=dict)
+    frames: int = 0
+    fps: float = 0.0
+    latents: int = 0
+    model: str = ""
+    tokenizer: str = ""
+    error: str = ""
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
+class Preview:
+    """moving: the newest frames as an animated WebP. steps: a WebP still of each latent frame so far, in order."""
+
+    moving: bytes
+    steps: tuple[bytes, ...]
+
+
+class Queue:
+    """The jobs of one data folder."""
+
+    def __init__(self, database: Database, limits: Limits = Limits()) -> None:  # noqa: B008  (frozen)
+        self.database = database
+        self.limits = limits
+
+    # ------------------------------------------------------------------------------------------------ the page's side
+
+    def submit(
+        self,
+        owner: str,
+        conversation_id: str,
+        steps: Sequence[Step],
+        *,
+        image: bytes | None = None,
+        upload: Path | None = None,
+    ) -> list[Job]:
+        """A waiting version and a queued job for each step, all or none.
+
+        `image`: the file of a first frame (png, jpeg, webp); `upload`: a video file, copied. They belong to the steps of that
+        action. The first of the versions becomes the current one when it is done. Raises Refusal when too many wait.
+        """
+        for step in steps:
+            if len(step.message) > LONGEST_MESSAGE:
+                raise Refusal("message_too_long", n=len(step.message), most=LONGEST_MESSAGE)
+        versions = [new_id() for _ in steps]
+        try:
+            files = [self._bring(v, s, image, upload) for v, s in zip(versions, steps, strict=True)]
+            with self.database.write() as connection:
+                conversation = read_conversation(connection, owner, conversation_id)
+                self._check_room(connection, owner, len(steps))
+                for version_id, step, brought in zip(versions, steps, files, strict=True):
+                    self._insert(connection, conversation.id, owner, version_id, step, brought, version_id == versions[0])
+                title = conversation.title or " ".join(steps[0].message.split())[:60]
+                connection.execute(
+                    "UPDATE conversations SET title = ?, updated = ? WHERE id = ?", (title, time.time(), conversation_id)
+                )
+        except BaseException:
+            for version_id in versions:
+                shutil.rmtree(version_folder(self.database.folder, version_id), ignore_errors=True)
+            raise
+        return [self.job_of_version(owner, version_id) for version_id in versions]
+
+    def _bring(self, version_id: str, step: Step, image: bytes | None, upload: Path | None) -> dict[str, str]:
+        folder = version_folder(self.database.folder, version_id)
+        folder.mkdir(mode=0o700)
+        if step.action == "image" and image is not None:
+            write_bytes(folder / "image", image)
+            return {"image": "image"}
+        if step.action == "upload" and upload is not None:
+            shutil.copyfile(upload, folder / "upload")
+            return {"upload": "upload"}
+        return {}
+
+    def _check_room(self, connection: sqlite3.Connection, owner: str, n: int) -> None:
+        count = "SELECT COUNT(*) FROM jobs WHERE state IN (?, ?)"
+        (of_all,) = connection.execute(count, (QUEUED, RUNNING)).fetchone()
+        (of_owner,) = connection.execute(count + " AND owner = ?", (QUEUED, RUNNING, owner)).fetchone()
+        if of_owner + n > self.limits.of_owner:
+            raise Refusal("your_queue_full", n=of_owner)
+        if of_all + n > self.limits.of_all:
+            raise Refusal("queue_full", n=of_all)
+
+    @staticmethod
+    def _insert(
+        connection: sqlite3.Connection,
+        conversation_id: str,
+        owner: str,
+        version_id: str,
+        step: Step,
+        files: dict[str, str],
+        focus: bool,
+    ) -> None:
+        if step.parent is not None and read_version(connection, owner, step.parent)["conversation"] != conversation_id:
+            raise Refusal("unknown_version")
+        (number,) = connection.execute(
+            "SELECT COALESCE(MAX(number), 0) + 1 FROM versions WHERE conversation = ?", (conversation_id,)
+        ).fetchone()
+        record, now = json.dumps(step_record(step), ensure_ascii=False), time.time()
+        connection.execute(
+            "INSERT INTO versions (id, conversation, parent, number, step, state, created, files) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (version_id, conversation_id, step.parent, number, record, WAITING, now, json.dumps(files)),
+        )
+        connection.execute(
+            "INSERT INTO jobs (id, owner, conversation, version, state, focus, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (new_id(), owner, conversation_id, version_id, QUEUED, focus, now),
+        )
+
+    def job(self, owner: str, job_id: str) -> Job:
+        return self._job(owner, "id", job_id)
+
+    def job_of_version(self, owner: str, version_id: str) -> Job:
+        """The job that makes, or made, this version; Refusal for an imported one, which had none here."""
+        return self._job(owner, "version", version_id)
+
+    def _job(self, owner: str, column: str, value: str) -> Job:
+        connection = self.database.connection()
+        row = connection.execute(f"SELECT * FROM jobs WHERE {column} = ? AND owner = ?", (value, owner)).fetchone()
+        if row is None:
+            raise Refusal("unknown_job")
+        return _as_job(row, _places(connection) if row["state"] == QUEUED else {})
+
+    def open_jobs(self, owner: str, conversation_id: str | None = None) -> list[Job]:
+        """The owner's jobs that have not ended, of one conversation or of all, in the order of asking."""
+        connection = self.database.connection()
+        rows = connection.execute(
+            "SELECT * FROM jobs WHERE owner = ? AND state IN (?, ?) ORDER BY sequence", (owner, QUEUED, RUNNING)
+        ).fetchall()
+        places = _places(connection) if rows else {}
+        return [_as_job(row, places) for row in rows if conversation_id in (None, row["conversation"])]
+
+    def jobs(self, owner: str, limit: int = 100) -> list[Job]:
+        """The owner's jobs, ended ones too, the latest first."""
+        connection = self.database.connection()
+        rows = connection.execute("SELECT * FROM jobs WHERE owner = ? ORDER BY sequence DESC LIMIT ?", (owner, limit))
+        places = _places(connection)
+        return [_as_job(row, places) for row in rows.fetchall()]
+
+    def cancel(self, owner: str, job_id: str) -> Job:
+        """A waiting job ends at once; a running one stops soon and keeps what exists; an ended one stays as it is."""
+        with self.database.write() as connection:
+            row = connection.execute("SELECT * FROM jobs WHERE id = ? AND owner = ?", (job_id, owner)).fetchone()
+            if row is None:
+                raise Refusal("unknown_job")
+            if row["state"] == QUEUED:
+                _end(connection, row, Outcome(FAILED, error=to_record(Refusal("stopped_early")), cancelled=True))
+            elif row["state"] == RUNNING:
+                connection.execute("UPDATE jobs SET stopping = 1 WHERE id = ?", (job_id,))
+        return self.job(owner, job_id)
+
+    def preview(self, owner: str, job_id: str) -> Preview | None:
+        """What can be seen of a video that is being made; None before its first frame and after its end."""
+        folder = version_folder(self.database.folder, self.job(owner, job_id).version)
+        try:
+            steps = tuple(path.read_bytes() for path in sorted((folder / STEPS).glob("*.webp")))
+            return Preview((folder / MOVING).read_bytes(), steps)
+        except FileNotFoundError:  # it ended meanwhile
+            return None
+
+    def worker_state(self) -> WorkerState:
+        """The best of what the living workers say; "absent" if there is none. A broken one is told of until another comes."""
+        rows = self.database.connection().execute("SELECT * FROM workers ORDER BY seen DESC").fetchall()
+        alive = [row for row in rows if row["seen"] > time.time() - LEASE_SECONDS or row["state"] == "broken"]
+        for state in ("ready", "loading", "broken"):
+            for row in alive:
+                if row["state"] == state:
+                    facts = ModelFacts.from_json(row["facts"]) if row["facts"] else None
+                    return WorkerState(state, row["error"], facts)
+        return WorkerState("absent")
+
+    # ------------------------------------------------------------------------------------------------ a worker's side
+
+    def announce(self, worker: str, state: str, error: str = "", facts: ModelFacts | None = None) -> None:
+        """Says how a worker is ("loading", "ready", "broken"), and forgets those that were silent for an hour."""
+        with self.database.write() as connection:
+            connection.execute("DELETE FROM workers WHERE seen < ? OR state = 'broken'", (time.time() - 3600,))
+            connection.execute(
+                "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?)",
+                (worker, state, error, facts.to_json() if facts else "", time.time()),
+            )
+
+    def claim(self, worker: str) -> Claim | None:
+        """The next job, now this worker's: first one whose worker is gone, then the next in turn. None if nothing waits."""
+        looked = self.database.connection().execute(
+            "SELECT 1 FROM jobs WHERE state = ? OR state = ? AND lease < ?", (QUEUED, RUNNING, time.time())
+        )
+        if looked.fetchone() is None:  # the usual case, found without the write lock
+            return None
+        while True:
+            with self.database.write() as connection:
+                row = self._next(connection)
+                if row is None:
+                    return None
+                version = as_version(
+                    connection.execute("SELECT * FROM versions WHERE id = ?", (row["version"],)).fetchone()
+                )
+                error = _impossible(connection, row, version)
+                if error is None:
+                    return self._take(connection, row, version, worker)
+                _end(connection, row, Outcome(FAILED, error=to_record(error)))
+
+    @staticmethod
+    def _next(connection: sqlite3.Connection) -> sqlite3.Row | None:
+        lost = connection.execute(
+            "SELECT * FROM jobs WHERE state = ? AND lease < ? ORDER BY sequence", (RUNNING, time.time())
+        ).fetchone()
+        if lost is not None:
+            return lost
+        ready = connection.execute(
+            "SELECT jobs.* FROM jobs JOIN versions ON versions.id = jobs.version "
+            "LEFT JOIN versions AS parents ON parents.id = versions.parent "
+            "WHERE jobs.state = ? AND (parents.state IS NULL OR parents.state != ?) ORDER BY sequence",
+            (QUEUED, WAITING),
+        ).fetchall()
+        served = _served(connection)
+        return min(ready, key=lambda row: (served[row["owner"]], row["sequence"]), default=None)
+
+    @staticmethod
+    def _take(connection: sqlite3.Connection, row: sqlite3.Row, version: Version, worker: str) -> Claim:
+        now, resumed = time.time(), row["state"] == RUNNING
+        (number,) = connection.execute("SELECT MAX(claim) + 1 FROM jobs").fetchone()
+        connection.execute(
+            "UPDATE jobs SET state = ?, worker = ?, lease = ?, claim = ?, attempts = attempts + 1, "
+            "started = COALESCE(started, ?), resumed = ? WHERE id = ?",
+            (RUNNING, worker, now + LEASE_SECONDS, number, now, resumed or row["resumed"], row["id"]),
+        )
+        return Claim(row["id"], row["owner"], version, number, bool(row["stopping"]), resumed)
+
+    def renew(self, worker: str) -> None:
+        """Keeps a worker's word and its job for another LEASE_SECONDS."""
+        now = time.time()
+        with self.database.write() as connection:
+            connection.execute("UPDATE workers SET seen = ? WHERE id = ?", (now, worker))
+            connection.execute(
+                "UPDATE jobs SET lease = ? WHERE worker = ? AND state = ?", (now + LEASE_SECONDS, worker, RUNNING)
+            )
+
+    def signal(self, claim: Claim) -> str:
+        """What the worker should do: "go on", "stop" (and keep what exists), or "drop" it: the job is no longer its own."""
+        row = self.database.connection().execute(
+            "SELECT stopping FROM jobs WHERE id = ? AND claim = ? AND state = ?", (claim.job_id, claim.number, RUNNING)
+        ).fetchone()
+        return "drop" if row is None else "stop" if row["stopping"] else "go on"
+
+    def report(self, claim: Claim, done: int, total: int, frame: int, frames: int, seconds_left: float) -> None:
+        """Says how far a job is, in latent frames and frames."""
+        with self.database.write() as connection:
+            connection.execute(
+                "UPDATE jobs SET attempts = CASE WHEN ? > done THEN 1 ELSE attempts END, done = ?, total = ?, "
+                "frame = ?, frames = ?, seconds_left = ? WHERE id = ? AND claim = ? AND state = ?",
+                (done, done, total, frame, frames, seconds_left, claim.job_id, claim.number, RUNNING),
+            )
+
+    def finish(self, claim: Claim, outcome: Outcome) -> bool:
+        """Ends a job; False if it was no longer this claim's, and nothing was changed."""
+        with self.database.write() as connection:
+            row = connection.execute(
+                "SELECT * FROM jobs WHERE id = ? AND claim = ? AND state = ?", (claim.job_id, claim.number, RUNNING)
+            ).fetchone()
+            if row is not None:
+                _end(connection, row, outcome)
+        return row is not None
+
+    def abandon(self, worker: str) -> None:
+        """Gives a dead worker's job to the next one at once; said by the process that saw it die."""
+        with self.database.write() as connection:
+            connection.execute("UPDATE jobs SET lease = 0 WHERE worker = ? AND state = ?", (worker, RUNNING))
+            connection.execute("DELETE FROM workers WHERE id = ? AND state != 'broken'", (worker,))
+
+
+def _impossible(connection: sqlite3.Connection, row: sqlite3.Row, version: Version) -> Refusal | None:
+    if row["attempts"] >= MOST_ATTEMPTS:
+        return Refusal("worker_died", n=row["attempts"])
+    if version.action in BUILDS_ON_PARENT:
+        parent = connection.execute("SELECT state FROM versions WHERE id = ?", (version.parent,)).fetchone()
+        if parent is None or parent["state"] not in (COMPLETE, PARTIAL):
+            return Refusal("parent_failed")
+    return None
+
+
+def _end(connection: sqlite3.Connection, row: sqlite3.Row, outcome: Outcome) -> None:
+    """Ends a job and fills its version: the only place where either happens."""
+    now = time.time()
+    made = outcome.state in (COMPLETE, PARTIAL)
+    state = CANCELLED if outcome.cancelled else DONE if made else FAILED
+    connection.execute(
+        "UPDATE jobs SET state = ?, finished = ?, error = ?, seconds_left = 0 WHERE id = ?",
+        (state, now, outcome.error, row["id"]),
+    )
+    (files,) = connection.execute("SELECT files FROM versions WHERE id = ?", (row["version"],)).fetchone()
+    values = [outcome.state, now, outcome.error, outcome.frames, outcome.fps, outcome.latents]
+    values += [outcome.model, outcome.tokenizer, json.dumps({**json.loads(files), **outcome.files})]
+    columns = ["state", "finished", "error", "frames", "fps", "latents", "model", "tokenizer", "files"]
+    if outcome.step is not None:
+        columns.append("step")
+        values.append(json.dumps(step_record(outcome.step), ensure_ascii=False))
+    sets = ", ".join(f"{column} = ?" for column in columns)
+    connection.execute(f"UPDATE versions SET {sets} WHERE id = ?", (*values, row["version"]))
+    current = ", current = ?" if made and row["focus"] else ""
+    shown = (row["version"],) if current else ()
+    connection.execute(
+        f"UPDATE conversations SET updated = ?{current} WHERE id = ?", (now, *shown, row["conversation"])
+    )
+
+
+def _served(connection: sqlite3.Connection) -> defaultdict[str, int]:
+    """When each owner was last served: the number of the last claim; 0 for those who never were."""
+    rows = connection.execute("SELECT owner, MAX(claim) FROM jobs GROUP BY owner").fetchall()
+    return defaultdict(int, {owner: number for owner, number in rows})
+
+
+def _places(connection: sqlite3.Connection) -> dict[str, int]:
+    """The place of each waiting job, from 1: as if no other came, and each of them were taken by one worker."""
+    rows = connection.execute("SELECT id, owner, sequence FROM jobs WHERE state = ? ORDER BY sequence", (QUEUED,))
+    waiting = [tuple(row) for row in rows.fetchall()]
+    served, places = _served(connection), {}
+    turn = max(served.values(), default=0)
+    while waiting:
+        first = min(waiting, key=lambda job: (served[job[1]], job[2]))
+        waiting.remove(first)
+        turn += 1
+        served[first[1]] = turn
+        places[first[0]] = len(places) + 1
+    return places
+
+
+def _as_job(row: sqlite3.Row, places: dict[str, int]) -> Job:
+    names = Job.__dataclass_fields__.keys() - {"place", "stopping", "resumed"}
+    flags = {name: bool(row[name]) for name in ("stopping", "resumed")}
+    return Job(**{name: row[name] for name in names}, **flags, place=places.get(row["id"], 0))
