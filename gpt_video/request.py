@@ -159,11 +159,11 @@ def cut_film(turns: Sequence[PastTurn], kept: int) -> tuple[PastTurn, ...]:
     total = len(film_codes(turns))
     if not 1 <= kept <= total:
         raise ValueError(f"a video of {total} latent frames cannot be cut to {kept}: 1 to {total} are possible")
-    turns, surplus = list(turns), total - kept
-    while surplus >= len(turns[-1].codes_thw):
-        surplus -= len(turns.pop().codes_thw)
-    last = turns[-1]
-    return (*turns[:-1], replace(last, codes_thw=last.codes_thw[: len(last.codes_thw) - surplus]))
+    left, surplus = list(turns), total - kept
+    while surplus >= len(left[-1].codes_thw):
+        surplus -= len(left.pop().codes_thw)
+    last = left[-1]
+    return (*left[:-1], replace(last, codes_thw=last.codes_thw[: len(last.codes_thw) - surplus]))
 
 
 # ------------------------------------------------------------------------------------------------ sizes and seconds
