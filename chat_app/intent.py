@@ -35,8 +35,12 @@ _LONGER = re.compile(
     r"(?: (?:it|the video|the film|a bit|a little))?|(?:et )?(?:continue|continuer|la suite|prolonge|allonge|plus long(?:ue)?"
     r"|encore un peu|un peu plus)(?:[- ](?:la|le|la video|le film))?"
 )
-_DURATION = re.compile(r"(?:for|by|pendant|de)?\s*(\d+(?:[.,]\d+)?)\s*(?:s|sec|secs|seconds?|secondes?)\b(?: (?:more|longer|de plus))?")
-_LOOP = re.compile(r"(?:make it |make it a |loop|now )*(?:loop|boucle)(?: it| the video)?|(?:mets[- ](?:la|le) |fais (?:une )?)?en? ?boucle")
+_DURATION = re.compile(
+    r"(?:for|by|pendant|de)?\s*(\d+(?:[.,]\d+)?)\s*(?:s|sec|secs|seconds?|secondes?)\b(?: (?:more|longer|de plus))?"
+)
+_LOOP = re.compile(
+    r"(?:make it |make it a |loop|now )*(?:loop|boucle)(?: it| the video)?|(?:mets[- ](?:la|le) |fais (?:une )?)?en? ?boucle"
+)
 _INDEFINITE_WORD = r"(?:an?|one|two|three|some|une?|deux|trois|des|d'|\d)(?: |(?<=')|(?<=\d) ?)"
 _DEFINITE = r"(?:the |les? |la |l')"
 _EDIT = re.compile(
@@ -70,7 +74,9 @@ _KNOWN_DEED = re.compile(
     rf"(?:and |et )?(?:now |maintenant )?{_DEFINITE}(?!same|meme|camera|soleil|nuit|soir)(?:\w+ de (?=\w+ ))?"
     r"\w+ (?!(?:in|en|at|a|of|de|from|with|without|avec|sans|maintenant|now|faster|slower|bigger|smaller)\b|(?:a bit|un peu)\b)\S"
 )
-_KNOWN_LOOK = re.compile(rf"{_DEFINITE}[\w ]+? (?:in|en) (?:an? |une? )?\w+(?: dress)?|{_DEFINITE}[\w ]+? (?:at|a) (?:normal|vitesse)\b.*|{_DEFINITE}[\w ]+? (?:a bit|a little|un peu) .*")
+_KNOWN_LOOK = re.compile(
+    rf"{_DEFINITE}[\w ]+? (?:in|en) (?:an? |une? )?\w+(?: dress)?|{_DEFINITE}[\w ]+? (?:at|a) (?:normal|vitesse)\b.*|{_DEFINITE}[\w ]+? (?:a bit|a little|un peu) .*"
+)
 _NEW_REQUEST = re.compile(
     r"(?:show (?:me|us)\b(?! (?:it|the))|(?:make|create|generate) (?:me )?(?:a |an |one|two|three|some|\d)"
     r"|(?:a |an |une? )?(?:short |small |petite? |new |nouvelle )?(?:video|clip|picture|image|photo|animation|film)s? (?:of|with|de|d'|avec)"
@@ -80,7 +86,9 @@ _NEW_REQUEST = re.compile(
     rf"|(?:je (?:veux|voudrais)|j'aimerais) voir {_INDEFINITE_WORD}|je (?:veux|voudrais) une video|il y a|on voit|voici|dessine"
     rf"|donne[- ]moi|nouvelle video|(?:fais|filme|montre) {_INDEFINITE_WORD}(?!zoom|panoramique))"
 )
-_NEW_SCENE = re.compile(rf"{_INDEFINITE_WORD}(?!peu |bit |more |little (?:more|\w+er)\b|(?:une )?vitesse|la |gauche|droite|cote)|.*, (?:\w+[ -]){{0,3}}?{_INDEFINITE_WORD}\w+")
+_NEW_SCENE = re.compile(
+    rf"{_INDEFINITE_WORD}(?!peu |bit |more |little (?:more|\w+er)\b|(?:une )?vitesse|la |gauche|droite|cote)|.*, (?:\w+[ -]){{0,3}}?{_INDEFINITE_WORD}\w+"
+)
 
 
 def plain(text: str) -> str:

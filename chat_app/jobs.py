@@ -92,7 +92,7 @@ class Preview:
 class Queue:
     """The jobs of one data folder."""
 
-    def __init__(self, database: Database, limits: Limits = Limits()) -> None:  # noqa: B008  (frozen)
+    def __init__(self, database: Database, limits: Limits = Limits()) -> None:
         self.database = database
         self.limits = limits
 
@@ -122,10 +122,13 @@ class Queue:
                 conversation = read_conversation(connection, owner, conversation_id)
                 self._check_room(connection, owner, len(steps))
                 for version_id, step, brought in zip(versions, steps, files, strict=True):
-                    self._insert(connection, conversation.id, owner, version_id, step, brought, version_id == versions[0])
+                    self._insert(
+                        connection, conversation.id, owner, version_id, step, brought, version_id == versions[0]
+                    )
                 title = conversation.title or " ".join(steps[0].message.split())[:60]
                 connection.execute(
-                    "UPDATE conversations SET title = ?, updated = ? WHERE id = ?", (title, time.time(), conversation_id)
+                    "UPDATE conversations SET title = ?, updated = ? WHERE id = ?",
+                    (title, time.time(), conversation_id),
                 )
         except BaseException:
             for version_id in versions:
@@ -310,9 +313,14 @@ class Queue:
 
     def signal(self, claim: Claim) -> str:
         """What the worker should do: "go on", "stop" (and keep what exists), or "drop" it: the job is no longer its own."""
-        row = self.database.connection().execute(
-            "SELECT stopping FROM jobs WHERE id = ? AND claim = ? AND state = ?", (claim.job_id, claim.number, RUNNING)
-        ).fetchone()
+        row = (
+            self.database.connection()
+            .execute(
+                "SELECT stopping FROM jobs WHERE id = ? AND claim = ? AND state = ?",
+                (claim.job_id, claim.number, RUNNING),
+            )
+            .fetchone()
+        )
         return "drop" if row is None else "stop" if row["stopping"] else "go on"
 
     def report(self, claim: Claim, done: int, total: int, frame: int, frames: int, seconds_left: float) -> None:
@@ -386,7 +394,7 @@ def _places(connection: sqlite3.Connection) -> dict[str, int]:
     """The place of each waiting job, from 1: as if no other came, and each of them were taken by one worker."""
     rows = connection.execute("SELECT id, owner, sequence FROM jobs WHERE state = ? ORDER BY sequence", (QUEUED,))
     waiting = [tuple(row) for row in rows.fetchall()]
-    served, places = _served(connection), {}
+    served, places = _served(connection), dict[str, int]()
     turn = max(served.values(), default=0)
     while waiting:
         first = min(waiting, key=lambda job: (served[job[1]], job[2]))
@@ -398,6 +406,6 @@ def _places(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def _as_job(row: sqlite3.Row, places: dict[str, int]) -> Job:
-    names = Job.__dataclass_fields__.keys() - {"place", "stopping", "resumed"}
-    flags = {name: bool(row[name]) for name in ("stopping", "resumed")}
-    return Job(**{name: row[name] for name in names}, **flags, place=places.get(row["id"], 0))
+    record = {name: row[name] for name in Job.__dataclass_fields__ if name != "place"}
+    record |= {name: bool(row[name]) for name in ("stopping", "resumed")}
+    return Job(**record, place=places.get(row["id"], 0))

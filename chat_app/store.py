@@ -119,9 +119,7 @@ class Store:
             row = read_version(connection, owner, version_id)
             if connection.execute("SELECT 1 FROM versions WHERE parent = ?", (version_id,)).fetchone():
                 raise Refusal("has_children")
-            connection.execute(
-                "UPDATE conversations SET current = ? WHERE current = ?", (row["parent"], version_id)
-            )
+            connection.execute("UPDATE conversations SET current = ? WHERE current = ?", (row["parent"], version_id))
             connection.execute("DELETE FROM versions WHERE id = ?", (version_id,))
         shutil.rmtree(version_folder(self.database.folder, version_id), ignore_errors=True)
 
@@ -155,7 +153,8 @@ class Store:
             if read_version(connection, owner, worse)["conversation"] != conversation_id:
                 raise Refusal("other_conversation")
             connection.execute(
-                "DELETE FROM preferences WHERE (better, worse) IN (VALUES (?, ?), (?, ?))", (better, worse, worse, better)
+                "DELETE FROM preferences WHERE (better, worse) IN (VALUES (?, ?), (?, ?))",
+                (better, worse, worse, better),
             )
             connection.execute(
                 "INSERT INTO preferences (conversation, better, worse, consent, created) VALUES (?, ?, ?, ?, ?)",

@@ -14,7 +14,9 @@ from chat_app.words import Refusal
 from gpt_video.request import LONGEST_SECONDS
 
 MOST_PARTS = 20
-_TIME = r"(?:(?P<minutes>\d{1,2})\s*:\s*(?P<clock>\d{2})|(?P<seconds>\d{1,3}(?:[.,]\d+)?)\s*(?:s|sec|secondes?|seconds?)\b)"
+_TIME = (
+    r"(?:(?P<minutes>\d{1,2})\s*:\s*(?P<clock>\d{2})|(?P<seconds>\d{1,3}(?:[.,]\d+)?)\s*(?:s|sec|secondes?|seconds?)\b)"
+)
 _PART = re.compile(rf"\s*(?:(?:at|à|from|de)\s+)?{_TIME}\s*[:\-–—.,]?\s*(?P<words>.*)", re.DOTALL | re.IGNORECASE)
 _BREAK = re.compile(rf"\s*(?:/|\n|;)\s*(?=(?:(?:at|à)\s+)?{re.sub(r'[?]P<[a-z]+>', '?:', _TIME)})", re.IGNORECASE)
 _START = re.compile(rf"\s*(?:(?:at|à)\s+)?{re.sub(r'[?]P<[a-z]+>', '?:', _TIME)}\s*[:\-–—]\s*\S", re.IGNORECASE)
@@ -53,10 +55,8 @@ def _part(text: str) -> tuple[float, str]:
     found = _PART.fullmatch(text)
     if found is None:
         raise Refusal("board_no_time", part=text.strip()[:40])
-    if found["seconds"]:
-        time = float(found["seconds"].replace(",", "."))
-    else:
-        time = 60 * int(found["minutes"]) + int(found["clock"])
+    clock = 60 * int(found["minutes"] or 0) + int(found["clock"] or 0)
+    time = float(found["seconds"].replace(",", ".")) if found["seconds"] else float(clock)
     words = " ".join(found["words"].split()).strip(" /")
     if not words:
         raise Refusal("board_no_words", time=f"{time:g}")

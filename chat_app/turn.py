@@ -20,7 +20,17 @@ from typing import Any
 import numpy as np
 
 from chat_app.intent import intent, seconds_in
-from chat_app.records import ACTIONS, BUILDS_ON_PARENT, COMPLETE, FAILED, PARTIAL, WAITING, ModelFacts, Segment, Step, Version
+from chat_app.records import (
+    ACTIONS,
+    BUILDS_ON_PARENT,
+    FAILED,
+    PARTIAL,
+    WAITING,
+    ModelFacts,
+    Segment,
+    Step,
+    Version,
+)
 from chat_app.storyboard import is_storyboard, parse
 from chat_app.words import Refusal, from_record, say
 from gpt_video.diorama.language import words_in
@@ -28,7 +38,14 @@ from gpt_video.request import GenerateRequest, PastTurn, cut_film, film_codes
 
 MOST_VARIATIONS = 8
 SAMPLING = ("temperature", "top_k", "top_p", "guidance_scale")
-_MODEL_ACTION = {"new": "new", "board": "new", "image": "new", "edit": "edit", "continue": "continue", "from_here": "continue"}
+_MODEL_ACTION = {
+    "new": "new",
+    "board": "new",
+    "image": "new",
+    "edit": "edit",
+    "continue": "continue",
+    "from_here": "continue",
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,7 @@ class Choice:
 def plan(
     path: Sequence[Version],
     message: str,
-    choice: Choice = Choice(),  # noqa: B008  (frozen)
+    choice: Choice = Choice(),
     facts: ModelFacts | None = None,
 ) -> list[Step]:
     """The versions that a message asks for: one, or `choice.n` that differ in their seeds.
@@ -80,7 +97,7 @@ def plan(
     return _seeds(step, choice)
 
 
-def again(path: Sequence[Version], choice: Choice = Choice()) -> list[Step]:  # noqa: B008  (frozen)
+def again(path: Sequence[Version], choice: Choice = Choice()) -> list[Step]:
     """Variations of the last version of the path: its siblings, with other seeds and the same words and choices."""
     if not path:
         raise Refusal("no_video_yet")
@@ -94,7 +111,7 @@ def again(path: Sequence[Version], choice: Choice = Choice()) -> list[Step]:  # 
 def instead(
     path: Sequence[Version],
     action: str,
-    choice: Choice = Choice(),  # noqa: B008  (frozen)
+    choice: Choice = Choice(),
     facts: ModelFacts | None = None,
 ) -> list[Step]:
     """The last version of the path once more with another action: the same message and seed, a sibling."""
@@ -190,7 +207,9 @@ def _check(step: Step, facts: ModelFacts | None) -> None:
             try:
                 facts.lengths("continue" if i else step.action).latent(segment.seconds)
             except ValueError:
-                raise Refusal("length_unknown", seconds=f"{segment.seconds:g}", known=_known(facts, step.action, i)) from None
+                raise Refusal(
+                    "length_unknown", seconds=f"{segment.seconds:g}", known=_known(facts, step.action, i)
+                ) from None
 
 
 def _known(facts: ModelFacts, action: str, i: int) -> str:
@@ -315,7 +334,7 @@ def reply(version: Version, language: str) -> str:
     if version.state == PARTIAL:
         lines.append(say(language, "note_stopped"))
     if notes.get("shortened"):
-        lines.append(say(language, "note_shortened", seconds=_number(version.seconds, language)))
+        lines.append(say(language, "note_shortened", seconds=_length(version, language)))
     if notes.get("read_as") and notes["read_as"] != step.message:
         lines.append(say(language, "note_read_as", words=notes["read_as"]))
     if notes.get("resumed"):
@@ -323,7 +342,9 @@ def reply(version: Version, language: str) -> str:
     unknown = notes.get("unknown", ())
     if unknown:
         key = "note_unknown" if len(unknown) == 1 else "note_unknown_many"
-        lines.append(say(language, key, words=", ".join(f"“{word}”" if language == "en" else f"« {word} »" for word in unknown)))
+        lines.append(
+            say(language, key, words=", ".join(f"“{word}”" if language == "en" else f"« {word} »" for word in unknown))
+        )
     return "\n".join(lines)
 
 
@@ -333,14 +354,17 @@ def _headline(version: Version, language: str) -> str:
 
 def _made(version: Version, language: str) -> str:
     if version.action in ("upload", "loop"):
-        return say(language, "reply_seconds", seconds=_number(version.seconds, language))
+        return say(language, "reply_seconds", seconds=_length(version, language))
     if version.frames == 1:
         return say(language, "reply_still", seed=version.step.seed)
-    return say(language, "reply_made", seconds=_number(version.seconds, language), seed=version.step.seed)
+    return say(language, "reply_made", seconds=_length(version, language), seed=version.step.seed)
+
+
+def _length(version: Version, language: str) -> str:
+    """Seconds as people ask for them: the first frame, which makes a video of 2 s last 2.125, is not counted."""
+    return _number((version.frames - (version.action != "loop")) / version.fps, language)
 
 
 def _number(value: float, language: str) -> str:
     text = re.sub(r"\.0$", "", f"{value:.1f}")
     return text.replace(".", ",") if language == "fr" else text
-
-

@@ -152,11 +152,12 @@ class VideoGenerator:
             pieces.append(frames_BTHWC[0])
             times.append(time.perf_counter() - start)
             if len(pieces) < plan.t:
-                yield Progress(pieces[-1], len(pieces), plan.t, _seconds_left(times, plan.t))
+                so_far_thw = torch.stack(codes[: len(pieces)])[:, 0].cpu().numpy()
+                yield Progress(pieces[-1], len(pieces), plan.t, _seconds_left(times, plan.t), so_far_thw)
         if pieces:
             video = self._video(plan, 0, np.concatenate(pieces), codes, times)
             last = pieces[-1] if len(pieces) == plan.t else pieces[-1][:0]
-            yield Progress(last, len(pieces), plan.t, 0.0, video)
+            yield Progress(last, len(pieces), plan.t, 0.0, video.codes_thw, video)
 
     def film(self, turns: Sequence[PastTurn]) -> np.ndarray:
         """frames_THWC of the film that ends with the last turn: the video and all that continues it, decoded in one pass."""
@@ -183,7 +184,7 @@ class VideoGenerator:
         frames_THWC, _ = video_files.read_video(path, fps=self.settings.fps, size=shape, max_frames=enough)
         n = max(length for length in lengths if length <= len(frames_THWC))
         frames_THWC = frames_THWC[:n] if action == "edit" else frames_THWC[-n:]
-        return PastTurn(prompt, "new", self._encode(frames_THWC))
+        return PastTurn(prompt, "new", self.encode(frames_THWC))
 
     # ------------------------------------------------------------------------------------------------ planning
 
@@ -287,10 +288,11 @@ class VideoGenerator:
         image = np.asarray(request.image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"the image is {image.dtype} {image.shape}: expected uint8 (height, width, 3)")
-        return self._encode(video_files.fit(image[None], *shape))
+        return self.encode(video_files.fit(image[None], *shape))
 
     @torch.inference_mode()
-    def _encode(self, frames_THWC: np.ndarray) -> np.ndarray:
+    def encode(self, frames_THWC: np.ndarray) -> np.ndarray:
+        """codes_thw of uint8 frames_THWC in a trained shape, 1 + n * the temporal stride of them."""
         clip_BCTHW = video_files.frames_to_clip(frames_THWC)[None].to(self.device)
         return self.tokenizer.encode(clip_BCTHW)[0].cpu().numpy()
 

@@ -124,7 +124,8 @@ class GeneratedVideo:
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """One piece of a stream: the new frames_THWC, how many of the latent frames are done, an estimate of the seconds left.
+    """One piece of a stream: the new frames_THWC, how many of the latent frames are done, an estimate of the seconds left,
+    and the codes_thw of all latent frames so far.
 
     The last item carries the whole `video`; after a stop it may hold no new frames.
     """
@@ -133,6 +134,7 @@ class Progress:
     latent_index: int
     latent_total: int
     seconds_left: float
+    codes_thw: np.ndarray
     video: GeneratedVideo | None = None
 
 

@@ -206,8 +206,8 @@ def test_any_video_can_be_continued_or_edited(tiny_generator, tmp_path):
     first = tiny_generator.past_turn_from_video(tmp_path / "mine.mp4", "a square", action="edit")
     assert last.codes_thw.shape == first.codes_thw.shape == (5, 2, 3)
     frames_THWC, _ = read_video(tmp_path / "mine.mp4", fps=8, size=(32, 48))
-    assert np.array_equal(first.codes_thw, tiny_generator._encode(frames_THWC[:17]))
-    assert np.array_equal(last.codes_thw, tiny_generator._encode(frames_THWC[-17:]))
+    assert np.array_equal(first.codes_thw, tiny_generator.encode(frames_THWC[:17]))
+    assert np.array_equal(last.codes_thw, tiny_generator.encode(frames_THWC[-17:]))
     assert first.prompt == "a square"
     for action in ("edit", "continue"):
         context = read_turns(tiny_generator, tmp_path / "mine.mp4", action)
@@ -290,7 +290,7 @@ def test_codes_of_another_tokenizer_are_not_taken_from_a_sidecar(tiny_generator,
     save_video(replace(red, tokenizer_hash="another"), tmp_path / "out.mp4")
     assert not np.array_equal(
         read_turns(tiny_generator, tmp_path / "out.mp4", "edit")[0].codes_thw, red.codes_thw
-    ) or np.array_equal(red.codes_thw, tiny_generator._encode(red.frames_THWC))
+    ) or np.array_equal(red.codes_thw, tiny_generator.encode(red.frames_THWC))
 
 
 def test_a_gif_can_be_written(red, tmp_path):
