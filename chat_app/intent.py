@@ -22,7 +22,8 @@ _TELLING = {
 
 _COURTESY = re.compile(
     r"^(?:(?:please|ok|okay|hey|well|can you|could you|would you|you can|s'?il (?:te|vous) plait|stp|svp|alors (?=fais)"
-    r"|tu peux|peux[- ]tu|pouvez[- ]vous|tu pourrais)[ ,]+)+|(?:[ ,]+(?:please|thanks|thank you|s'?il (?:te|vous) plait|stp|svp|merci))+$"
+    r"|tu peux|peux[- ]tu|pouvez[- ]vous|tu pourrais)[ ,]+)+|(?:[ ,]+(?:please|thanks|thank you|s'?il (?:te|vous) plait|stp|svp"
+    r"|merci))+$"
 )
 _AGAIN = re.compile(
     r"(?:(?:try|do it|do that|generate|once more|make it|one more time) )?(?:again|once more|retry|one more time)"
@@ -47,10 +48,13 @@ _EDIT = re.compile(
     r"(?:make (?:it|him|her|them|the|this|that|everything|all)|turn|paint|change|replace|swap|remove|delete|take|get rid|drop|add"
     r"|put|place|also|colou?r|dress|give (?:it|her|him|them)|shrink|enlarge|stop|slow|speed|keep|do not|don't|pan|zoom|fixed|static"
     r"|(?:the )?camera|top view|move|send|look|film (?:it|the)|show (?:it|the)|have (?:it|the)|let (?:it|the|there|night|us)|let's"
-    r"|(?:the )?same|not|only|just|without|i'?d rather|now|and|with|back to|one more|another|i(?: want|'d like|'d want) (?:it|him|her|them|the)"
-    r"|i don't want|rends|peins|change|mets|remplace|transforme|habille|colorie|ajoute|rajoute|enleve|supprime|retire|efface|deplace"
+    r"|(?:the )?same|not|only|just|without|i'?d rather|now|and|with|back to|one more|another"
+    r"|i(?: want|'d like|'d want) (?:it|him|her|them|the)"
+    r"|i don't want|rends|peins|change|mets|remplace|transforme|habille|colorie|ajoute|rajoute|enleve|supprime|retire|efface"
+    r"|deplace"
     r"|emmene|rapetisse|retrecis|agrandis|arrete|ralentis|accelere|(?:on )?(?:zoome|dezoome)|tourne|recule|passe|pareil|meme scene"
-    r"|la camera|vue|plan fixe|travelling|panoramique|encore une?|plutot|maintenant|avec|sans|et|seulement|juste|il (?:faut|fait)|c'est"
+    r"|la camera|vue|plan fixe|travelling|panoramique|encore une?|plutot|maintenant|avec|sans|et|seulement|juste"
+    r"|il (?:faut|fait)|c'est"
     r"|fais (?:disparaitre|aller|tomber|lever|un (?:zoom|panoramique|travelling))|qu'il|je (?:le|la|les|l') ?(?:veux|voudrais)"
     r"|je ne veux|je (?:veux|voudrais) (?:le|la|les)|(?:le|la) meme)\b"
     r"|(?:fais|filme|montre)[- ](?:l[ea]s?\b|l')|je (?:veux|voudrais) l'|ne (?:le |la |les |bouge)|n'"
@@ -66,7 +70,8 @@ _WHERE_OR_WHEN = re.compile(
 _SUBJECT = r"(?:it|he|she|they|ils?|elles?)"
 _NOT_A_DEED = r"(?!(?:should|must|doit|doivent|faut|fait (?:nuit|jour)|y a)\b)"
 _THEN = re.compile(
-    r"(?:and |et )?(?:then|next|after that|afterwards|suddenly|finally|later|now let|puis|ensuite|apres(?: ca)?|soudain|alors|enfin)\b"
+    r"(?:and |et )?(?:then|next|after that|afterwards|suddenly|finally|later|now let"
+    r"|puis|ensuite|apres(?: ca)?|soudain|alors|enfin)\b"
     rf"|(?:and |et )?(?:now |maintenant )?{_SUBJECT} {_NOT_A_DEED}\w"
 )
 # "The ball jumps" goes on; "the ball in red", "the ball at normal speed", "the camera pans left" do not.
@@ -75,11 +80,13 @@ _KNOWN_DEED = re.compile(
     r"\w+ (?!(?:in|en|at|a|of|de|from|with|without|avec|sans|maintenant|now|faster|slower|bigger|smaller)\b|(?:a bit|un peu)\b)\S"
 )
 _KNOWN_LOOK = re.compile(
-    rf"{_DEFINITE}[\w ]+? (?:in|en) (?:an? |une? )?\w+(?: dress)?|{_DEFINITE}[\w ]+? (?:at|a) (?:normal|vitesse)\b.*|{_DEFINITE}[\w ]+? (?:a bit|a little|un peu) .*"
+    rf"{_DEFINITE}[\w ]+? (?:in|en) (?:an? |une? )?\w+(?: dress)?"
+    rf"|{_DEFINITE}[\w ]+? (?:at|a) (?:normal|vitesse)\b.*|{_DEFINITE}[\w ]+? (?:a bit|a little|un peu) .*"
 )
 _NEW_REQUEST = re.compile(
     r"(?:show (?:me|us)\b(?! (?:it|the))|(?:make|create|generate) (?:me )?(?:a |an |one|two|three|some|\d)"
-    r"|(?:a |an |une? )?(?:short |small |petite? |new |nouvelle )?(?:video|clip|picture|image|photo|animation|film)s? (?:of|with|de|d'|avec)"
+    r"|(?:a |an |une? )?(?:short |small |petite? |new |nouvelle )?(?:video|clip|picture|image|photo|animation|film)s?"
+    r" (?:of|with|de|d'|avec)"
     rf"|i(?:'d like| want| would like) (?:to see )?{_INDEFINITE_WORD}|i want a (?:new )?(?:video|film|clip)|there (?:is|are)\b"
     rf"|we see|imagine|here (?:is|are)|draw|film {_INDEFINITE_WORD}|new video|give me|let {_INDEFINITE_WORD}"
     rf"|montre[- ]moi|(?:fais|cree|genere) (?:moi |voir )?{_INDEFINITE_WORD}(?!zoom|panoramique)|fais[- ]moi voir"
@@ -87,7 +94,8 @@ _NEW_REQUEST = re.compile(
     rf"|donne[- ]moi|nouvelle video|(?:fais|filme|montre) {_INDEFINITE_WORD}(?!zoom|panoramique))"
 )
 _NEW_SCENE = re.compile(
-    rf"{_INDEFINITE_WORD}(?!peu |bit |more |little (?:more|\w+er)\b|(?:une )?vitesse|la |gauche|droite|cote)|.*, (?:\w+[ -]){{0,3}}?{_INDEFINITE_WORD}\w+"
+    rf"{_INDEFINITE_WORD}(?!peu |bit |more |little (?:more|\w+er)\b|(?:une )?vitesse|la |gauche|droite|cote)"
+    rf"|.*, (?:\w+[ -]){{0,3}}?{_INDEFINITE_WORD}\w+"
 )
 
 

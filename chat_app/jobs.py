@@ -10,14 +10,17 @@ Owners are served in turn: next comes the oldest job of the owner who was served
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from PIL import Image
 
 from chat_app.database import Database
 from chat_app.records import (
@@ -36,21 +39,23 @@ from chat_app.records import (
     Version,
     WorkerState,
 )
-from chat_app.store import as_version, read_conversation, read_version, step_record
+from chat_app.store import Store, as_version, read_conversation, read_version, step_record
 from chat_app.version_files import MOVING, STEPS, new_id, version_folder, write_bytes
 from chat_app.words import Refusal, to_record
 
 LEASE_SECONDS = 12.0
 MOST_ATTEMPTS = 3  # without one new latent frame
 LONGEST_MESSAGE = 2000
+MOST_PIXELS = 40 * 10**6
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How many jobs may wait or run: of one owner, and of all."""
+    """How many jobs may wait or run: of one owner, and of all; how large a video that is brought may be."""
 
     of_owner: int = 16
     of_all: int = 256
+    upload_bytes: int = 50 * 2**20
 
 
 @dataclass(frozen=True)
@@ -109,15 +114,16 @@ class Queue:
     ) -> list[Job]:
         """A waiting version and a queued job for each step, all or none.
 
-        `image`: the file of a first frame (png, jpeg, webp); `upload`: a video file, copied. They belong to the steps of that
-        action. The first of the versions becomes the current one when it is done. Raises Refusal when too many wait.
+        `image`: the file of a first frame (png, jpeg, webp), else that of the version that a step names; `upload`: a video file,
+        copied. They belong to the steps of that action. The first of the versions becomes the current one when it is done.
+        Raises Refusal when too many wait, or on an image that cannot be read.
         """
         for step in steps:
             if len(step.message) > LONGEST_MESSAGE:
                 raise Refusal("message_too_long", n=len(step.message), most=LONGEST_MESSAGE)
         versions = [new_id() for _ in steps]
         try:
-            files = [self._bring(v, s, image, upload) for v, s in zip(versions, steps, strict=True)]
+            files = [self._bring(owner, v, s, image, upload) for v, s in zip(versions, steps, strict=True)]
             with self.database.write() as connection:
                 conversation = read_conversation(connection, owner, conversation_id)
                 self._check_room(connection, owner, len(steps))
@@ -136,13 +142,20 @@ class Queue:
             raise
         return [self.job_of_version(owner, version_id) for version_id in versions]
 
-    def _bring(self, version_id: str, step: Step, image: bytes | None, upload: Path | None) -> dict[str, str]:
+    def _bring(
+        self, owner: str, version_id: str, step: Step, image: bytes | None, upload: Path | None
+    ) -> dict[str, str]:
+        """Copies what the person gave into the folder of its version."""
         folder = version_folder(self.database.folder, version_id)
         folder.mkdir(mode=0o700)
-        if step.action == "image" and image is not None:
-            write_bytes(folder / "image", image)
+        if step.action == "image":
+            if image is None and "image_of" in step.notes:
+                image = Store(self.database).file(owner, step.notes["image_of"], "image").read_bytes()
+            write_bytes(folder / "image", _checked_image(image))
             return {"image": "image"}
-        if step.action == "upload" and upload is not None:
+        if step.action == "upload":
+            if upload is None or upload.stat().st_size > self.limits.upload_bytes:
+                raise Refusal("upload_too_large", most=self.limits.upload_bytes // 2**20)
             shutil.copyfile(upload, folder / "upload")
             return {"upload": "upload"}
         return {}
@@ -171,6 +184,7 @@ class Queue:
         (number,) = connection.execute(
             "SELECT COALESCE(MAX(number), 0) + 1 FROM versions WHERE conversation = ?", (conversation_id,)
         ).fetchone()
+        step = replace(step, notes={name: note for name, note in step.notes.items() if name != "image_of"})
         record, now = json.dumps(step_record(step), ensure_ascii=False), time.time()
         connection.execute(
             "INSERT INTO versions (id, conversation, parent, number, step, state, created, files) "
@@ -347,6 +361,21 @@ class Queue:
         with self.database.write() as connection:
             connection.execute("UPDATE jobs SET lease = 0 WHERE worker = ? AND state = ?", (worker, RUNNING))
             connection.execute("DELETE FROM workers WHERE id = ? AND state != 'broken'", (worker,))
+
+
+def _checked_image(image: bytes | None) -> bytes:
+    """The image, if it is one: said at once, not when its turn comes."""
+    try:
+        with Image.open(io.BytesIO(image or b""), formats=("PNG", "JPEG", "WEBP")) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise Refusal("image_too_large", most=MOST_PIXELS // 10**6)
+            opened.load()
+    except Refusal:
+        raise
+    except Exception as error:  # Pillow's decoders raise errors of many types on a damaged file
+        raise Refusal("not_an_image") from error
+    assert image is not None
+    return image
 
 
 def _impossible(connection: sqlite3.Connection, row: sqlite3.Row, version: Version) -> Refusal | None:

@@ -180,7 +180,10 @@ class _Making:
 
     def _taken_in(self) -> Outcome:
         upload = self.maker.store.file(self.claim.owner, self.claim.version.id, "upload")
-        codes_thw, frames_THWC, shortened = self._encoded(upload, self.step.settings.get("size"), LONGEST_UPLOAD)
+        try:
+            codes_thw, frames_THWC, shortened = self._encoded(upload, self.step.settings.get("size"), LONGEST_UPLOAD)
+        except video_files.VideoError as error:  # its sentence names a path of this machine
+            raise Refusal("not_a_video") from error
         if shortened:
             self.step = replace(self.step, notes={**self.step.notes, "shortened": True})
         return self._from_frames(codes_thw, frames_THWC)

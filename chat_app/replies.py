@@ -198,4 +198,48 @@ REPLIES: dict[str, tuple[str, str]] = {
         "These two versions belong to different conversations: compare versions of one.",
         "Ces deux versions sont de conversations différentes : comparez les versions d'une seule.",
     ),
+    "not_an_image": (
+        "This file is not an image that can be read: give a png, jpeg or webp file.",
+        "Ce fichier n'est pas une image lisible : donnez un fichier png, jpeg ou webp.",
+    ),
+    "image_too_large": (
+        "The image has more than {most} million pixels: give a smaller one.",
+        "L'image a plus de {most} millions de pixels : donnez-en une plus petite.",
+    ),
+    "not_a_video": (
+        "This file holds no video that can be read: give an mp4, webm, mov or gif file.",
+        "Ce fichier ne contient pas de vidéo lisible : donnez un fichier mp4, webm, mov ou gif.",
+    ),
+    "upload_too_large": (
+        "The video is missing or larger than {most} MB: give a smaller file.",
+        "La vidéo manque ou dépasse {most} Mo : donnez un fichier plus petit.",
+    ),
+    "not_an_archive": (
+        "This file is not a conversation that this program exported: {reason}.",
+        "Ce fichier n'est pas une conversation exportée par ce programme : {reason}.",
+    ),
+    "archive_too_large": (
+        "The conversation in this file is larger than {most} MB unpacked: it was not imported.",
+        "La conversation de ce fichier dépasse {most} Mo une fois décompressée : elle n'a pas été importée.",
+    ),
+    "archive_newer": (
+        "This file was exported by a newer program (format {version}): update gpt-video.",
+        "Ce fichier vient d'un programme plus récent (format {version}) : mettez gpt-video à jour.",
+    ),
+    "was_waiting": (
+        "This video was still being made when its conversation was exported.",
+        "Cette vidéo était encore en cours quand sa conversation a été exportée.",
+    ),
+    "nothing_to_show": (
+        "There is no video on this branch yet.",
+        "Il n'y a pas encore de vidéo sur cette branche.",
+    ),
+    "film_too_long": (
+        "The film of this branch would last {seconds} s and at most {most} s are written: choose an earlier version.",
+        "Le film de cette branche durerait {seconds} s et {most} s au plus sont écrites : choisissez une version antérieure.",
+    ),
+    "not_ours": (
+        "This video does not say how it was made: only videos of this program can be loaded with their settings.",
+        "Cette vidéo ne dit pas comment elle a été faite : seules celles de ce programme se chargent avec leurs réglages.",
+    ),
 }

@@ -54,7 +54,7 @@ class Choice:
 
     action: one of records.ACTIONS, "again" (the current version once more) or "longer". at: a moment of the current video in
     seconds, of "from_here". seconds: length of the new part. size: "square", "wide", "tall" or "WxH", of a new video.
-    seed: None draws one. n: how many variations.
+    seed: None draws one. n: how many variations. image_of: a version whose image is used again, where no new one is given.
     """
 
     action: str | None = None
@@ -63,6 +63,7 @@ class Choice:
     seed: int | None = None
     at: float | None = None
     n: int = 1
+    image_of: str | None = None
     temperature: float | None = None
     top_k: int | None = None
     top_p: float | None = None
@@ -105,7 +106,9 @@ def again(path: Sequence[Version], choice: Choice = Choice()) -> list[Step]:
     if step.action in ("upload", "loop"):
         raise Refusal("no_variation")
     chosen = {name: getattr(choice, name) for name in SAMPLING if getattr(choice, name) is not None}
-    return _seeds(replace(step, settings={**step.settings, **chosen}, notes=_lasting(step.notes)), choice)
+    notes = {name: value for name, value in step.notes.items() if name == "from"}
+    notes |= {"image_of": path[-1].id} if step.action == "image" else {}
+    return _seeds(replace(step, settings={**step.settings, **chosen}, notes=notes), choice)
 
 
 def instead(
@@ -149,10 +152,13 @@ def _step(
     if action in ("new", "board", "image", "upload") and choice.size is not None:
         settings["size"] = choice.size
     parent = path[-1].id if path else None
-    kept, notes, seconds = None, {}, choice.seconds
+    kept, seconds = None, choice.seconds
+    notes: dict[str, Any] = {}
     if action in BUILDS_ON_PARENT:
         assert current is not None
         parent = current.id
+    if action == "image" and choice.image_of is not None:
+        notes = {"image_of": choice.image_of}
     if action == "edit":
         seconds = None  # as long as its source
     if action == "from_here":
@@ -184,10 +190,6 @@ def _seeds(step: Step, choice: Choice) -> list[Step]:
         raise Refusal("too_many_variations", n=choice.n, most=MOST_VARIATIONS)
     seed = secrets.randbelow(2**31) if choice.seed is None else choice.seed
     return [replace(step, seed=seed + i) for i in range(choice.n)]
-
-
-def _lasting(notes) -> dict[str, Any]:
-    return {name: value for name, value in notes.items() if name == "from"}
 
 
 def _last_with_video(path: Sequence[Version]) -> Version | None:
