@@ -241,6 +241,7 @@ def _check_step(step: Step) -> None:
     _must(
         all(isinstance(s.prompt, str) and len(s.prompt) <= LONGEST_MESSAGE for s in step.segments), "words are damaged"
     )
+    _must(isinstance(step.seed, int), "a seed is no whole number")
     _must(step.kept is None or (isinstance(step.kept, int) and step.kept >= 1), "a moment is damaged")
     nothing = PastTurn("", "new", np.zeros((max(1, step.kept or 1), 1, 1), np.int64))
     if step.action not in ("loop", "upload"):

@@ -198,6 +198,10 @@ REPLIES: dict[str, tuple[str, str]] = {
         "These two versions belong to different conversations: compare versions of one.",
         "Ces deux versions sont de conversations différentes : comparez les versions d'une seule.",
     ),
+    "seed_unknown": (
+        "{seed} is no seed: give a whole number, 0 or more, or leave it empty.",
+        "{seed} n'est pas une graine : donnez un nombre entier, 0 ou plus, ou laissez le champ vide.",
+    ),
     "not_an_image": (
         "This file is not an image that can be read: give a png, jpeg or webp file.",
         "Ce fichier n'est pas une image lisible : donnez un fichier png, jpeg ou webp.",

@@ -189,6 +189,8 @@ def _seeds(step: Step, choice: Choice) -> list[Step]:
     if not 1 <= choice.n <= MOST_VARIATIONS:
         raise Refusal("too_many_variations", n=choice.n, most=MOST_VARIATIONS)
     seed = secrets.randbelow(2**31) if choice.seed is None else choice.seed
+    if not isinstance(seed, int) or not 0 <= seed < 2**63 - MOST_VARIATIONS:
+        raise Refusal("seed_unknown", seed=str(seed)[:40])
     return [replace(step, seed=seed + i) for i in range(choice.n)]
 
 
@@ -290,7 +292,7 @@ def request_of(
     return GenerateRequest(
         segment.prompt,
         seconds=segment.seconds,
-        seed=(step.seed + index) % 2**63,
+        seed=step.seed if not index else (step.seed + index) % 2**63,
         action=action,
         context=context,
         image=first_frame,
