@@ -271,10 +271,13 @@ class Queue:
 
     def claim(self, worker: str) -> Claim | None:
         """The next job, now this worker's: first one whose worker is gone, then the next in turn. None if nothing waits."""
-        looked = self.database.connection().execute(
+        # The usual case, found without the write lock. No cursor stays open: its snapshot would make the write fail.
+        found = self.database.connection().execute(
             "SELECT 1 FROM jobs WHERE state = ? OR state = ? AND lease < ?", (QUEUED, RUNNING, time.time())
         )
-        if looked.fetchone() is None:  # the usual case, found without the write lock
+        waits = found.fetchone() is not None
+        found.close()
+        if not waits:
             return None
         while True:
             with self.database.write() as connection:
