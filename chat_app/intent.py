@@ -37,10 +37,12 @@ _LONGER = re.compile(
     r"|encore un peu|un peu plus)(?:[- ](?:la|le|la video|le film))?"
 )
 _DURATION = re.compile(
-    r"(?:for|by|pendant|de)?\s*(\d+(?:[.,]\d+)?)\s*(?:s|sec|secs|seconds?|secondes?)\b(?: (?:more|longer|de plus))?"
+    r"(?:\b(?:for|by|pendant|de|encore) )?(\d+(?:[.,]\d+)?) ?(?:more )?(?:s|secs?|seconds?|secondes?)\b"
+    r"(?: (?:more|longer|de plus))?"
 )
 _LOOP = re.compile(
-    r"(?:make it |make it a |loop|now )*(?:loop|boucle)(?: it| the video)?|(?:mets[- ](?:la|le) |fais (?:une )?)?en? ?boucle"
+    r"(?:(?:make|turn) (?:it|this|the video) )?(?:into )?(?:a )?(?:loop|looping)(?: (?:it|this|the video))?"
+    r"|(?:mets[- ](?:la |le |tout )?)?(?:en )?boucle|(?:fais(?:[- ]en)? )?une boucle"
 )
 _INDEFINITE_WORD = r"(?:an?|one|two|three|some|une?|deux|trois|des|d'|\d)(?: |(?<=')|(?<=\d) ?)"
 _DEFINITE = r"(?:the |les? |la |l')"
@@ -104,7 +106,7 @@ def plain(text: str) -> str:
     text = unicodedata.normalize("NFD", text.casefold().replace("’", "'"))
     text = "".join(c for c in text if not unicodedata.combining(c))
     text = " ".join(text.split()).strip(" .!?…")
-    return _COURTESY.sub("", text).strip(" ,.!?")
+    return _COURTESY.sub("", text).strip(" ,.!?…")
 
 
 def language_of_message(message: str, otherwise: str = "en") -> str:

@@ -43,7 +43,7 @@ from chat_app.store import Store, as_version, read_conversation, read_version, s
 from chat_app.version_files import MOVING, STEPS, new_id, version_folder, write_bytes
 from chat_app.words import Refusal, to_record
 
-LEASE_SECONDS = 12.0
+LEASE_SECONDS = 8.0
 MOST_ATTEMPTS = 3  # without one new latent frame
 LONGEST_MESSAGE = 2000
 MOST_PIXELS = 40 * 10**6

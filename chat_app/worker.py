@@ -21,7 +21,7 @@ from chat_app.database import Database
 from chat_app.jobs import Queue
 
 BROKEN = 3  # exit code: this model cannot be loaded, trying again does not help
-HEARTBEAT_SECONDS = 2.0
+HEARTBEAT_SECONDS = 1.0
 IDLE_SECONDS = 0.05
 
 
@@ -81,7 +81,7 @@ def _keep_alive(queue: Queue, worker: str) -> None:
 
 
 def _end_with_the_server() -> None:
-    while sys.stdin.buffer.read(1024):
+    while os.read(0, 1024):  # not sys.stdin, whose lock this thread would hold when the interpreter shuts down
         pass
     os._exit(0)
 

@@ -52,7 +52,10 @@ def test_owners_are_served_in_turn_and_places_say_when(tmp_path_factory, owners,
         taken.append(owner)
         # Jobs of one owner keep their order.
         previous, last_of[owner] = last_of.get(owner), claim.job_id
-        assert previous is None or library.queue.job(owner, previous).created <= library.queue.job(owner, claim.job_id).created
+        assert (
+            previous is None
+            or library.queue.job(owner, previous).created <= library.queue.job(owner, claim.job_id).created
+        )
         if random.random() < 0.7:
             library.queue.finish(claim, made(library.database, claim))
     library.database.close()

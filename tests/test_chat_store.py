@@ -6,6 +6,7 @@ import sqlite3
 import tempfile
 import zipfile
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,7 @@ class Tree(RuleBasedStateMachine):
             assert record.state == self.ended.get(version, WAITING)
             path = self.library.store.path("me", version)
             assert (path[0].parent, path[-1].id) == (None, version)
-            assert all(child.parent == parent.id for parent, child in zip(path, path[1:], strict=False))
+            assert all(child.parent == parent.id for parent, child in pairwise(path))
         for version, files in self.files.items():
             folder = version_folder(self.folder, version)
             assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
@@ -312,7 +313,9 @@ def exported(library, tmp_path):
     root = library.ask("me", conversation, "une balle rouge", settings={"size": "square", "top_p": 0.9})
     library.make_next()
     blue = library.ask("me", conversation, "en bleu", action="edit", parent=root, notes={"unknown": ["zut"]})
-    jumps = library.ask("me", conversation, "puis il saute", action="from_here", parent=root, kept=3, notes={"from": 1.0})
+    jumps = library.ask(
+        "me", conversation, "puis il saute", action="from_here", parent=root, kept=3, notes={"from": 1.0}
+    )
     library.make_next()
     library.make_next(state=PARTIAL)
     library.ask("me", conversation, "plus vite", action="edit", parent=jumps)
@@ -492,5 +495,8 @@ def test_a_branch_is_one_film(library, tmp_path):
     wide = filmed(library.make_next(), 5, (32, 48))
     write_film(store, "me", wide, tmp_path / "film.mp4")
     frames_THWC, fps = read_video(tmp_path / "film.mp4")
-    assert (frames_THWC.shape, fps) == ((9 + 17 + 5, 32, 48, 3), 8)  # the video that was continued is part of the longer one
+    assert (frames_THWC.shape, fps) == (
+        (9 + 17 + 5, 32, 48, 3),
+        8,
+    )  # the video that was continued is part of the longer one
     assert np.abs(frames_THWC[-1].astype(int) - moving_square(5, 32, 48)[-1]).mean() < 4
