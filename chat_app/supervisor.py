@@ -40,8 +40,13 @@ class Supervisor:
     def stop(self) -> None:
         """Ends the worker; a job that was running is taken up by the next one."""
         self._ending.set()
+        self.join()
+
+    def join(self, seconds: float | None = None) -> bool:
+        """Waits until no worker is started again; False if it still watches after so many seconds."""
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(seconds)
+        return self._thread is None or not self._thread.is_alive()
 
     def _watch(self) -> None:
         pause = 0.5
