@@ -1,6 +1,6 @@
 """One job, start to end: what the model reads, the preview while it works, the files that stay.
 
-Enters: a `Claim` (jobs.py) and a loaded `VideoGenerator`. Leaves: an `Outcome` and the files of the version. Codes are kept
+Enters: a `Claim` (claims.py) and a loaded `VideoGenerator`. Leaves: an `Outcome` and the files of the version. Codes are kept
 after every latent frame, so that a job whose worker died is taken up where it was.
 """
 
@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from chat_app.jobs import Claim, Outcome, Queue
+from chat_app.claims import Claim, Claims, Outcome
 from chat_app.preview import PREVIEW_FRAMES, moving_webp, still_webp
 from chat_app.records import COMPLETE, FAILED, PARTIAL, ModelFacts, Segment, Step, Version
+from chat_app.reply import unknown_words
 from chat_app.store import Store
-from chat_app.turn import SAMPLING, context_of, request_of, unknown_words
+from chat_app.turn import SAMPLING, context_of, request_of
 from chat_app.version_files import (
     DRAFT,
     MOVING,
@@ -92,14 +93,14 @@ class Film:
 class Maker:
     """Makes the videos of jobs with one model."""
 
-    def __init__(self, generator: VideoGenerator, queue: Queue) -> None:
-        self.generator, self.queue = generator, queue
-        self.store = Store(queue.database)
+    def __init__(self, generator: VideoGenerator, claims: Claims) -> None:
+        self.generator, self.claims = generator, claims
+        self.store = Store(claims.database)
         self.facts = facts_of(generator)
 
     def make(self, claim: Claim) -> None:
         """Makes the video and ends the job. Whatever goes wrong in it ends this job only, with the reason."""
-        folder = version_folder(self.queue.database.folder, claim.version.id)
+        folder = version_folder(self.claims.database.folder, claim.version.id)
         try:
             outcome = _Making(self, claim, folder).outcome()
         except Dropped:
@@ -108,7 +109,7 @@ class Maker:
             if not isinstance(error, ValueError | OSError):
                 traceback.print_exc()
             outcome = Outcome(FAILED, error=to_record(error), model=self.facts.model)
-        if self.queue.finish(claim, outcome):
+        if self.claims.finish(claim, outcome):
             remove_work(folder)
 
 
@@ -256,7 +257,7 @@ class _Making:
     def _should_stop(self) -> bool:
         now = time.monotonic()
         if now - self.looked > SIGNAL_SECONDS:
-            self.looked, self.signal = now, self.maker.queue.signal(self.claim)
+            self.looked, self.signal = now, self.maker.claims.signal(self.claim)
         return self.signal != "go on"
 
     def _show(self, film: Film, request, progress: Progress, recent_THWC: np.ndarray, total: int) -> None:
@@ -274,7 +275,7 @@ class _Making:
         fresh = self.step.action not in ("continue", "from_here")
         seconds_left = progress.seconds_left + pace * (total - done - left)
         numbers = (self._frames(done, fresh), self._frames(total, fresh))
-        self.maker.queue.report(self.claim, done, total, *numbers, seconds_left)
+        self.maker.claims.report(self.claim, done, total, *numbers, seconds_left)
 
     # ------------------------------------------------------------------------------------------------ what stays
 

@@ -13,8 +13,8 @@ import threading
 import time
 from pathlib import Path
 
+from chat_app.claims import Claims
 from chat_app.database import Database
-from chat_app.jobs import Queue
 from chat_app.worker import BROKEN
 
 LONGEST_PAUSE = 30.0  # seconds between a death and the next start, when workers die again and again
@@ -53,7 +53,7 @@ class Supervisor:
         while not self._ending.is_set():
             started, worker = time.monotonic(), secrets.token_hex(8)
             code = self._run(worker)
-            Queue(Database(self.folder)).abandon(worker)
+            Claims(Database(self.folder)).abandon(worker)
             if code == BROKEN:
                 return
             pause = 0.5 if time.monotonic() - started > HEALTHY_SECONDS else min(2 * pause, LONGEST_PAUSE)

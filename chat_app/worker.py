@@ -17,8 +17,8 @@ import threading
 import time
 from pathlib import Path
 
+from chat_app.claims import Claims
 from chat_app.database import Database
-from chat_app.jobs import Queue
 
 BROKEN = 3  # exit code: this model cannot be loaded, trying again does not help
 HEARTBEAT_SECONDS = 1.0
@@ -35,20 +35,20 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     threading.Thread(target=_end_with_the_server, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, which then closes the pipe
-    queue = Queue(Database(args.folder))
-    queue.announce(args.worker, "loading")
-    threading.Thread(target=_keep_alive, args=(queue, args.worker), daemon=True).start()
+    claims = Claims(Database(args.folder))
+    claims.announce(args.worker, "loading")
+    threading.Thread(target=_keep_alive, args=(claims, args.worker), daemon=True).start()
     try:
-        maker = _load(queue, args.model, args.threads)
+        maker = _load(claims, args.model, args.threads)
     except (ValueError, OSError, RuntimeError) as error:
-        queue.announce(args.worker, "broken", str(error))
+        claims.announce(args.worker, "broken", str(error))
         return BROKEN
-    queue.announce(args.worker, "ready", facts=maker.facts)
-    _work(queue, args.worker, maker)
+    claims.announce(args.worker, "ready", facts=maker.facts)
+    _work(claims, args.worker, maker)
     return 0
 
 
-def _load(queue: Queue, model: str | None, threads: int | None):
+def _load(claims: Claims, model: str | None, threads: int | None):
     import torch
 
     from chat_app.making import Maker
@@ -56,26 +56,26 @@ def _load(queue: Queue, model: str | None, threads: int | None):
 
     if threads:
         torch.set_num_threads(threads)
-    return Maker(VideoGenerator.from_pretrained(model), queue)
+    return Maker(VideoGenerator.from_pretrained(model), claims)
 
 
-def _work(queue: Queue, worker: str, maker) -> None:
+def _work(claims: Claims, worker: str, maker) -> None:
     import torch
 
     with torch.inference_mode():
         while True:
-            claim = queue.claim(worker)
+            claim = claims.claim(worker)
             if claim is None:
                 time.sleep(IDLE_SECONDS)
             else:
                 maker.make(claim)
 
 
-def _keep_alive(queue: Queue, worker: str) -> None:
+def _keep_alive(claims: Claims, worker: str) -> None:
     while True:
         time.sleep(HEARTBEAT_SECONDS)
         try:
-            queue.renew(worker)
+            claims.renew(worker)
         except sqlite3.Error as error:  # the disk is full or slow: the next heartbeat may get through
             print(f"chat worker: {error}", file=sys.stderr)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from chat_app.claims import Claim, Claims, Outcome
 from chat_app.database import Database
-from chat_app.jobs import Claim, Limits, Outcome, Queue
+from chat_app.jobs import Limits, Queue
 from chat_app.records import COMPLETE, Segment, Step
 from chat_app.store import Store
 from chat_app.version_files import version_folder, write_turns
@@ -23,11 +24,12 @@ class Library:
     database: Database
     store: Store
     queue: Queue
+    claims: Claims
 
     @classmethod
     def at(cls, folder: Path, **limits: int) -> Library:
         database = Database(folder)
-        return cls(database, Store(database), Queue(database, Limits(**limits)))
+        return cls(database, Store(database), Queue(database, Limits(**limits)), Claims(database))
 
     def ask(self, owner: str, conversation: str, message: str = "a red ball", **step) -> str:
         """Submits one step and returns the id of its version."""
@@ -35,9 +37,9 @@ class Library:
 
     def make_next(self, worker: str = "w", state: str = COMPLETE) -> str:
         """Claims the next job and ends it as if a model had worked; returns the id of its version."""
-        claim = self.queue.claim(worker)
+        claim = self.claims.claim(worker)
         assert claim is not None
-        assert self.queue.finish(claim, made(self.database, claim, state))
+        assert self.claims.finish(claim, made(self.database, claim, state))
         return claim.version.id
 
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 
 from chat_app.archive import export_conversation, import_conversation, write_film
+from chat_app.claims import MOST_ATTEMPTS
 from chat_app.database import SCHEMA_VERSION, Database, default_folder
-from chat_app.jobs import MOST_ATTEMPTS
 from chat_app.preferences import export_preferences
 from chat_app.records import COMPLETE, FAILED, PARTIAL, WAITING
 from chat_app.version_files import read_turns, version_folder
@@ -79,8 +79,8 @@ class Tree(RuleBasedStateMachine):
     @rule()
     def a_worker_dies(self):
         self.deaths += 1
-        if self.library.queue.claim("dying") is not None:
-            self.library.queue.abandon("dying")
+        if self.library.claims.claim("dying") is not None:
+            self.library.claims.abandon("dying")
 
     @rule(version=versions)
     def cancel(self, version):

@@ -9,8 +9,9 @@ import pytest
 
 from chat_app.intent import intent, language_of_message, plain, seconds_in
 from chat_app.records import ACTIONS, COMPLETE, FAILED, PARTIAL, WAITING, ModelFacts, Segment, Step, Version
+from chat_app.reply import reply, unknown_words
 from chat_app.storyboard import is_storyboard, parse
-from chat_app.turn import Choice, again, context_of, instead, plan, reply, request_of, snap, unknown_words
+from chat_app.turn import Choice, again, context_of, instead, plan, request_of, snap
 from chat_app.words import Refusal, to_record
 from gpt_video.diorama.edits import words_of_instructions
 from gpt_video.diorama.sample import sample_conversation

@@ -14,12 +14,13 @@ import pytest
 from PIL import Image
 
 from chat_app import making
-from chat_app.jobs import Queue
+from chat_app.claims import Claims
 from chat_app.making import Maker, facts_of
 from chat_app.records import COMPLETE, PARTIAL, Version
+from chat_app.reply import reply
 from chat_app.restore import restore
 from chat_app.supervisor import Supervisor
-from chat_app.turn import Choice, again, plan, reply
+from chat_app.turn import Choice, again, plan
 from chat_app.version_files import read_turns, version_folder, write_turns
 from chat_app.words import Refusal, from_record
 from chat_app.worker import BROKEN
@@ -36,8 +37,8 @@ class Chat:
 
     def __init__(self, folder: Path, generator) -> None:
         self.library = Library.at(folder)
-        self.store, self.queue = self.library.store, self.library.queue
-        self.maker = Maker(generator, self.queue)
+        self.store, self.queue, self.claims = self.library.store, self.library.queue, self.library.claims
+        self.maker = Maker(generator, self.claims)
         self.conversation = self.store.new_conversation("me").id
 
     def submit(self, message: str, choice: Choice = Choice(), **files) -> str:  # noqa: B008
@@ -47,7 +48,7 @@ class Chat:
         return self.queue.submit("me", self.conversation, steps, **files)[0].version
 
     def work(self, worker: str = "w") -> None:
-        while (claim := self.queue.claim(worker)) is not None:
+        while (claim := self.claims.claim(worker)) is not None:
             self.maker.make(claim)
 
     def say(self, message: str, choice: Choice = Choice(), **files) -> Version:  # noqa: B008
@@ -231,7 +232,7 @@ def test_a_version_of_another_tokenizer_is_read_from_its_video(chat):
 
 def after(n: int, do):
     """A `report` that does something once, after n latent frames."""
-    report, calls = Queue.report, []
+    report, calls = Claims.report, []
 
     def watched(self, claim, done, *numbers):
         report(self, claim, done, *numbers)
@@ -254,14 +255,14 @@ def die(claim):
 def test_what_a_dead_worker_began_is_finished_as_if_it_had_lived(chat, monkeypatch, n):
     whole = chat.say("a red ball", Choice(seconds=5, seed=1))
     version = chat.submit("a red ball", Choice(action="new", seconds=5, seed=1))
-    monkeypatch.setattr(Queue, "report", after(n, die))
+    monkeypatch.setattr(Claims, "report", after(n, die))
     monkeypatch.setattr(making, "SIGNAL_SECONDS", 0)
     with pytest.raises(Died):
         chat.work("first")
     job = chat.queue.job_of_version("me", version)
     assert (job.state, job.done, job.total) == ("running", n, 11)
     assert len(chat.queue.preview("me", job.id).steps) == n
-    chat.queue.abandon("first")
+    chat.claims.abandon("first")
     made = []
     engine_generate = chat.maker.generator.engine.generate
 
@@ -284,10 +285,10 @@ def test_a_storyboard_is_taken_up_in_its_second_part(chat, monkeypatch):
     message = "0s: a red ball / 1s: then it jumps / 2s: at night"
     whole = chat.say(message, Choice(seconds=3, seed=1))
     version = chat.submit(message, Choice(seconds=3, seed=1))
-    monkeypatch.setattr(Queue, "report", after(4, die))
+    monkeypatch.setattr(Claims, "report", after(4, die))
     with pytest.raises(Died):
         chat.work("first")
-    chat.queue.abandon("first")
+    chat.claims.abandon("first")
     chat.work("second")
     kept = [read_turns(chat.store.file("me", v, "codes")).turns for v in (whole.id, version)]
     assert [turn.action for turn in kept[1]] == ["new", "continue", "continue"]
@@ -297,7 +298,7 @@ def test_a_storyboard_is_taken_up_in_its_second_part(chat, monkeypatch):
 def test_stop_keeps_what_exists_as_a_version(chat, monkeypatch):
     monkeypatch.setattr(making, "SIGNAL_SECONDS", 0)
     whole = chat.say("a red ball", Choice(seconds=5, seed=1))
-    monkeypatch.setattr(Queue, "report", after(4, lambda claim: chat.queue.cancel("me", claim.job_id)))
+    monkeypatch.setattr(Claims, "report", after(4, lambda claim: chat.queue.cancel("me", claim.job_id)))
     stopped = chat.say("a red ball", Choice(action="new", seconds=5, seed=1))
     assert (stopped.state, stopped.latents, stopped.frames) == (PARTIAL, 4, 13)
     assert chat.queue.job_of_version("me", stopped.id).state == "cancelled"
@@ -309,7 +310,7 @@ def test_stop_keeps_what_exists_as_a_version(chat, monkeypatch):
 
 def test_a_stopped_storyboard_keeps_its_finished_parts(chat, monkeypatch):
     monkeypatch.setattr(making, "SIGNAL_SECONDS", 0)
-    monkeypatch.setattr(Queue, "report", after(3, lambda claim: chat.queue.cancel("me", claim.job_id)))
+    monkeypatch.setattr(Claims, "report", after(3, lambda claim: chat.queue.cancel("me", claim.job_id)))
     stopped = chat.say("0s: a red ball / 1s: then it jumps / 2s: at night", Choice(seconds=3))
     assert (stopped.state, stopped.latents, len(stopped.step.segments)) == (PARTIAL, 3, 3)
 
@@ -317,7 +318,7 @@ def test_a_stopped_storyboard_keeps_its_finished_parts(chat, monkeypatch):
 def test_a_deleted_conversation_stops_its_job_and_leaves_nothing(chat, monkeypatch):
     monkeypatch.setattr(making, "SIGNAL_SECONDS", 0)
     delete = after(2, lambda claim: chat.store.delete_conversation("me", chat.conversation))
-    monkeypatch.setattr(Queue, "report", delete)
+    monkeypatch.setattr(Claims, "report", delete)
     version = chat.submit("a red ball", Choice(seconds=5))
     chat.work()
     assert not version_folder(chat.library.database.folder, version).exists()
