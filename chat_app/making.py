@@ -10,6 +10,7 @@ import json
 import secrets
 import time
 import traceback
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,7 @@ from gpt_video.request import GeneratedVideo, PastTurn, Progress, film_codes, pa
 from tokenizer import video as video_files
 
 LONGEST_UPLOAD = 10.0  # seconds that are read of a video that was brought
+REMEMBERED_FILMS = 4  # of the last made, in memory
 SIGNAL_SECONDS = 0.1  # between two looks at whether to stop
 
 
@@ -80,11 +82,12 @@ def _words(generator: VideoGenerator) -> frozenset[str] | None:
 
 @dataclass
 class Film:
-    """What is made of a version so far: the turns it adds, and the last of them as the generator gave it."""
+    """What is made of a version so far: the turns it adds, their frames, and the last of them as the generator gave it."""
 
     context: tuple[PastTurn, ...]
     turns: tuple[PastTurn, ...] = ()
     video: GeneratedVideo | None = None
+    pieces: tuple[np.ndarray, ...] = ()
     segments: tuple[Segment, ...] = ()
     seconds: float = 0.0
     tokens: int = 0
@@ -97,6 +100,24 @@ class Maker:
         self.generator, self.claims = generator, claims
         self.store = Store(claims.database)
         self.facts = facts_of(generator)
+        self._films: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=REMEMBERED_FILMS)
+
+    def film(self, turns: Sequence[PastTurn]) -> np.ndarray:
+        """frames_THWC of a film; those made last, or the beginnings of them, are not decoded again."""
+        codes_thw = film_codes(turns)
+        for known_thw, frames_THWC in self._films:
+            if np.array_equal(known_thw[: len(codes_thw)], codes_thw):
+                return frames_THWC[: self.frames(len(codes_thw))]
+        return self.generator.film(turns)
+
+    def remember(self, turns: Sequence[PastTurn], frames_THWC: np.ndarray) -> None:
+        """Keeps a film for `film`."""
+        self._films.appendleft((film_codes(turns), frames_THWC))
+
+    def frames(self, t: int, fresh: bool = True) -> int:
+        """Frames of t latent frames, of a video from its start or (not fresh) of a piece from later."""
+        per_latent = round(self.facts.step * self.facts.fps)
+        return 1 + (t - 1) * per_latent if fresh else t * per_latent
 
     def make(self, claim: Claim) -> None:
         """Makes the video and ends the job. Whatever goes wrong in it ends this job only, with the reason."""
@@ -152,17 +173,12 @@ class _Making:
         parent = next(version for version in reversed(path) if version.has_video)
         frames_THWC, _ = video_files.read_video(self.maker.store.file(self.claim.owner, parent.id, "video"))
         if self.step.kept is not None:
-            frames_THWC = frames_THWC[: self._frames(self.step.kept, fresh=True)]
+            frames_THWC = frames_THWC[: self.maker.frames(self.step.kept)]
         return frames_THWC[-PREVIEW_FRAMES:]
-
-    def _frames(self, t: int, fresh: bool) -> int:
-        """Frames of t latent frames."""
-        per_latent = round(self.facts.step * self.facts.fps)
-        return 1 + (t - 1) * per_latent if fresh else t * per_latent
 
     def _encoded(self, path: Path, size: str | None, longest: float | None) -> tuple[np.ndarray, np.ndarray, bool]:
         """codes_thw of a video file, its frames_THWC fitted to a trained shape, and whether it was longer than `longest`."""
-        shapes, per_latent = self.generator.settings.shapes, self._frames(1, fresh=False)
+        shapes, per_latent = self.generator.settings.shapes, self.maker.frames(1, fresh=False)
         first_THWC, _ = video_files.read_video(path, max_frames=1)
         shape = (
             parse_size(size, shapes)
@@ -190,7 +206,7 @@ class _Making:
         return self._from_frames(codes_thw, frames_THWC)
 
     def _looped(self, context: Sequence[PastTurn]) -> Outcome:
-        film_THWC = self.generator.film(context)
+        film_THWC = self.maker.film(context)
         closed_THWC = np.concatenate([film_THWC, film_THWC[-2::-1]])
         # The last frame is the first one again: shown once, it would rest there.
         shown_THWC = closed_THWC[:-1] if len(closed_THWC) > 1 else closed_THWC
@@ -230,7 +246,8 @@ class _Making:
                 raise Dropped
             if video is None:
                 return film
-            film.turns, film.video = (*film.turns, video.turn), video
+            film.turns, film.pieces = (*film.turns, video.turn), (*film.pieces, video.frames_THWC)
+            film.video = video
             film.segments = (*film.segments, replace(self.step.segments[index], seconds=video.request.seconds))
             film.seconds, film.tokens = film.seconds + video.timings.total, film.tokens + video.timings.tokens
             if video.stopped:
@@ -274,7 +291,7 @@ class _Making:
         pace = progress.seconds_left / left if left else 0.0
         fresh = self.step.action not in ("continue", "from_here")
         seconds_left = progress.seconds_left + pace * (total - done - left)
-        numbers = (self._frames(done, fresh), self._frames(total, fresh))
+        numbers = (self.maker.frames(done, fresh), self.maker.frames(total, fresh))
         self.maker.claims.report(self.claim, done, total, *numbers, seconds_left)
 
     # ------------------------------------------------------------------------------------------------ what stays
@@ -284,9 +301,10 @@ class _Making:
         if film.video is None:
             return Outcome(FAILED, error=to_record(Refusal("stopped_early")), cancelled=True, model=self.facts.model)
         stopped = film.video.stopped or len(film.segments) < len(self.step.segments)
-        frames_THWC = film.video.frames_THWC
-        if film.video.request.action == "continue":
-            frames_THWC = self.generator.film((*film.context, *film.turns))
+        frames_THWC = np.concatenate(film.pieces)
+        if self.step.action in ("continue", "from_here"):
+            frames_THWC = np.concatenate([self.maker.film(film.context), frames_THWC])
+        self.maker.remember((*film.context, *film.turns), frames_THWC)
         step = self._resolved(film)
         token = secrets.token_hex(8)
         notes = {"message": step.message, "chat_action": step.action}
