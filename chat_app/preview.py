@@ -1,7 +1,7 @@
-"""frames_THWC uint8 -> HTML: the picture that grows while a video is made, its filmstrip and its progress bar.
+"""frames_THWC uint8 -> pictures and HTML: what is seen while a video is made.
 
-Pictures are data URIs inside the page, so nothing is written to disk and no address exists that another visitor
-could ask for.
+The worker writes pictures as files (`moving_webp`, `still_webp`); in the page they are data URIs, so no address exists
+that another visitor could ask for.
 """
 
 import base64
@@ -15,18 +15,28 @@ PREVIEW_FRAMES = 33  # the newest frames that the moving picture shows: about on
 STRIP_SLOTS = 9
 
 
-def moving_picture(frames_THWC: np.ndarray, fps: float) -> str:
-    """The newest frames as an endlessly looping animated WebP, as a data URI."""
+def moving_webp(frames_THWC: np.ndarray, fps: float) -> bytes:
+    """The newest frames as an endlessly looping animated WebP."""
     pictures = [Image.fromarray(frame_HWC) for frame_HWC in frames_THWC[-PREVIEW_FRAMES:]]
     # kmax=1: whole pictures only, for lossy differences between them leave ghosts.
-    return _uri(
+    return _webp(
         pictures[0], save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0, kmin=0, kmax=1
     )
 
 
+def still_webp(frame_HWC: np.ndarray) -> bytes:
+    """One frame."""
+    return _webp(Image.fromarray(frame_HWC))
+
+
+def moving_picture(frames_THWC: np.ndarray, fps: float) -> str:
+    """The newest frames as an endlessly looping animated WebP, as a data URI."""
+    return as_uri(moving_webp(frames_THWC, fps))
+
+
 def still_picture(frame_HWC: np.ndarray) -> str:
     """One frame as a data URI."""
-    return _uri(Image.fromarray(frame_HWC))
+    return as_uri(still_webp(frame_HWC))
 
 
 def stage_html(picture_uri: str | None, message: str) -> str:
@@ -66,7 +76,12 @@ class Filmstrip:
         return f'<img src="{picture_uri}" alt="">' if picture_uri else "<span></span>"
 
 
-def _uri(picture: Image.Image, **options: object) -> str:
+def as_uri(webp: bytes) -> str:
+    """A WebP picture as a data URI."""
+    return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")
+
+
+def _webp(picture: Image.Image, **options: object) -> bytes:
     data = io.BytesIO()
     picture.save(data, "WEBP", quality=85, method=0, **options)
-    return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode("ascii")
+    return data.getvalue()

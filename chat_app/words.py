@@ -1,10 +1,18 @@
 """Every sentence of the page, in English and French.
 
-The browser translates the widgets by itself (`WORDS` goes into gr.I18n whole); what the server writes while it works
-comes from `say`, in the language that the browser asked for.
+The browser translates the widgets by itself (`WORDS` goes into gr.I18n whole); what the server writes comes from `say`, in
+the language that the browser asked for, out of `WORDS` and the table in replies.py. What it refuses is a `Refusal`, which can
+be said in both.
 """
 
+from __future__ import annotations
+
+import json
 from collections.abc import Mapping
+
+from chat_app.replies import REPLIES
+
+LANGUAGES = ("en", "fr")
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {
@@ -105,4 +113,33 @@ def language_of(headers: Mapping[str, str] | None) -> str:
 
 def say(language: str, key: str, **values: object) -> str:
     """One sentence of the page, its {places} filled."""
-    return WORDS[language][key].format(**values)
+    text = REPLIES[key][LANGUAGES.index(language)] if key in REPLIES else WORDS[language][key]
+    return text.format(**values)
+
+
+class Refusal(ValueError):
+    """Something that the chat cannot do, in one sentence: str() says it in English, `said_in` in any language."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(say("en", key, **values))
+        self.key, self.values = key, values
+
+    def said_in(self, language: str) -> str:
+        return say(language, self.key, **self.values)
+
+
+def to_record(error: Exception) -> str:
+    """An error as text to keep, so that `from_record` can say it in another language later."""
+    if isinstance(error, Refusal):
+        values = {name: v if isinstance(v, int | float | str) else str(v) for name, v in error.values.items()}
+        return json.dumps({"key": error.key, "values": values}, ensure_ascii=False)
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+
+def from_record(text: str, language: str) -> str:
+    """What `to_record` kept, as a sentence; what came from the model's side is in English, as it was."""
+    try:
+        record = json.loads(text)
+        return say(language, record["key"], **record["values"])
+    except (ValueError, TypeError, KeyError):
+        return text

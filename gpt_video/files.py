@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,20 @@ def check_output(path: str | Path) -> Path:
         raise ValueError(f"cannot write {path}: {error.strerror} ({path.parent}); choose another folder") from error
 
 
-def save_video(video: GeneratedVideo, path: str | Path, frames_THWC: np.ndarray | None = None) -> None:
+def save_video(
+    video: GeneratedVideo,
+    path: str | Path,
+    frames_THWC: np.ndarray | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> None:
     """Writes the video and its sidecar, each under a temporary name first.
 
     `frames_THWC`: frames to write in place of the video's own, such as the whole film of a continuation (`VideoGenerator.film`).
+    `notes`: plain values to keep with the settings, in the video and in the sidecar.
     Raises VideoError (a ValueError) or OSError if the place cannot be written.
     """
     path = check_output(path)
-    record = settings_of(video)
+    record = settings_of(video) | dict(notes or {})
     frames_THWC = video.frames_THWC if frames_THWC is None else frames_THWC
     write_video(path, frames_THWC, video.fps, metadata={name: str(value) for name, value in record.items()})
     record |= {

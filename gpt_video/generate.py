@@ -58,7 +58,8 @@ class Plan:
     """A checked request: every choice made, words as ids, lengths in latent frames.
 
     `before_thw`: the film that this video continues (empty otherwise), decoded before it so that the cut does not show.
-    `image_thw`: the given first latent frame (empty otherwise).
+    `image_thw`: the given first latent frame (empty otherwise). `made_thw`: what is there of this turn before it is sampled:
+    that, or all that an interrupted run made.
     """
 
     request: GenerateRequest
@@ -68,6 +69,7 @@ class Plan:
     t: int
     before_thw: np.ndarray
     image_thw: np.ndarray
+    made_thw: np.ndarray
     sampling: Sampling
 
 
@@ -117,13 +119,29 @@ class VideoGenerator:
                 videos[index] = self._video(plans[index], row, np.concatenate([p[row] for p in pieces]), codes, times)
         return [videos[index] for index in range(len(plans))]
 
-    def stream(self, request: GenerateRequest, should_stop: Callable[[], bool] | None = None) -> Iterator[Progress]:
+    def stream(
+        self,
+        request: GenerateRequest,
+        should_stop: Callable[[], bool] | None = None,
+        made_thw: np.ndarray | None = None,
+    ) -> Iterator[Progress]:
         """Yields frames as each latent frame is made; the last item carries the video.
 
         `should_stop` is asked often; after it says True the stream ends with what was made so far (`video.stopped`), or
         without any video if nothing was. A request that cannot be done is a ValueError at once, not at the first item.
+        `made_thw`: codes that an interrupted run of this request made: they are kept, and the rest follows.
         """
-        return self._stream(self.plan(request), should_stop)
+        plan = self.plan(request)
+        if made_thw is not None and len(made_thw) > len(plan.image_thw):
+            plan = replace(plan, made_thw=self._checked_codes(made_thw, plan))
+        return self._stream(plan, should_stop)
+
+    def _checked_codes(self, made_thw: np.ndarray, plan: Plan) -> np.ndarray:
+        t, *cells = made_thw.shape
+        size = self.bundle.vocabulary.codebook_size
+        if tuple(cells) != plan.before_thw.shape[1:] or t > plan.t or made_thw.min() < 0 or made_thw.max() >= size:
+            raise ValueError(f"codes of shape {made_thw.shape} are not the start of this video: make it anew")
+        return made_thw.astype(np.int64)
 
     def _stream(self, plan: Plan, should_stop: Callable[[], bool] | None) -> Iterator[Progress]:
         start = time.perf_counter()
@@ -134,11 +152,12 @@ class VideoGenerator:
             pieces.append(frames_BTHWC[0])
             times.append(time.perf_counter() - start)
             if len(pieces) < plan.t:
-                yield Progress(pieces[-1], len(pieces), plan.t, _seconds_left(times, plan.t))
+                so_far_thw = torch.stack(codes[: len(pieces)])[:, 0].cpu().numpy()
+                yield Progress(pieces[-1], len(pieces), plan.t, _seconds_left(times, plan.t), so_far_thw)
         if pieces:
             video = self._video(plan, 0, np.concatenate(pieces), codes, times)
             last = pieces[-1] if len(pieces) == plan.t else pieces[-1][:0]
-            yield Progress(last, len(pieces), plan.t, 0.0, video)
+            yield Progress(last, len(pieces), plan.t, 0.0, video.codes_thw, video)
 
     def film(self, turns: Sequence[PastTurn]) -> np.ndarray:
         """frames_THWC of the film that ends with the last turn: the video and all that continues it, decoded in one pass."""
@@ -165,7 +184,7 @@ class VideoGenerator:
         frames_THWC, _ = video_files.read_video(path, fps=self.settings.fps, size=shape, max_frames=enough)
         n = max(length for length in lengths if length <= len(frames_THWC))
         frames_THWC = frames_THWC[:n] if action == "edit" else frames_THWC[-n:]
-        return PastTurn(prompt, "new", self._encode(frames_THWC))
+        return PastTurn(prompt, "new", self.encode(frames_THWC))
 
     # ------------------------------------------------------------------------------------------------ planning
 
@@ -196,7 +215,7 @@ class VideoGenerator:
         )
         seconds = self.lengths(request.action).seconds(t)
         resolved = replace(request, seconds=seconds, size=size_name(shape), **vars(sampling))
-        plan = Plan(resolved, text_ids, self._turns(request, t), shape, t, before_thw, image_thw, sampling)
+        plan = Plan(resolved, text_ids, self._turns(request, t), shape, t, before_thw, image_thw, image_thw, sampling)
         self.first_window(plan)  # a context that does not fit is an error here too
         return plan
 
@@ -269,10 +288,11 @@ class VideoGenerator:
         image = np.asarray(request.image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"the image is {image.dtype} {image.shape}: expected uint8 (height, width, 3)")
-        return self._encode(video_files.fit(image[None], *shape))
+        return self.encode(video_files.fit(image[None], *shape))
 
     @torch.inference_mode()
-    def _encode(self, frames_THWC: np.ndarray) -> np.ndarray:
+    def encode(self, frames_THWC: np.ndarray) -> np.ndarray:
+        """codes_thw of uint8 frames_THWC in a trained shape, 1 + n * the temporal stride of them."""
         clip_BCTHW = video_files.frames_to_clip(frames_THWC)[None].to(self.device)
         return self.tokenizer.encode(clip_BCTHW)[0].cpu().numpy()
 
@@ -283,8 +303,10 @@ class VideoGenerator:
         action, (h, w) = plan.request.action, plan.before_thw.shape[1:]
         grid = (min(plan.t, self.lengths(action).trained[-1]), h, w)
         turns = sequence.fit_window(plan.context, plan.text_ids, action, grid, self.settings.window)
-        too_long = any(len(turn.codes_thw) > self.lengths(turn.action).trained[-1] for turn in plan.context)
-        if action == "continue" and (too_long or not turns):
+        # A turn that was cut, or rolled, has a length that the GPT never read; a rolled window reads the film as such.
+        odd = any(len(turn.codes_thw) not in self.lengths(turn.action).trained for turn in plan.context)
+        can_roll = len(plan.before_thw) > sequence.ROLLED_TAIL
+        if action == "continue" and (not turns or (odd and can_roll)):
             return self._rolled_window(plan, plan.before_thw, plan.t)
         ids_L = sequence.prompt(turns, plan.text_ids, action, grid, self.bundle.vocabulary)
         return Window(ids_L, plan.image_thw, grid, grid[0] - len(plan.image_thw))
@@ -293,13 +315,18 @@ class VideoGenerator:
         ids_L, given_thw, grid = sequence.rolled(plan.text_ids, so_far_thw, self.bundle.vocabulary)
         return Window(ids_L, given_thw, grid, min(n_left, grid[0] - len(given_thw)))
 
-    def _next_windows(self, plans: Sequence[Plan], made_Bthw: np.ndarray) -> list[Window]:
-        """The next stretch for each plan of a batch, given all its latent frames so far (image included)."""
-        n_made = made_Bthw.shape[1]
-        if n_made == len(plans[0].image_thw):
-            return [self.first_window(plan) for plan in plans]
-        films = [np.concatenate([plan.before_thw, made]) for plan, made in zip(plans, made_Bthw, strict=True)]
-        return [self._rolled_window(plan, film, plan.t - n_made) for plan, film in zip(plans, films, strict=True)]
+    def _next_window(self, plan: Plan, made_thw: np.ndarray) -> Window:
+        """The next stretch of a plan, given all its latent frames so far (image included).
+
+        What an interrupted run had made of a stretch is prefilled, so that windows begin where they would have.
+        """
+        window, start = self.first_window(plan), len(plan.image_thw)
+        n_first = start + window.n_new
+        if len(made_thw) >= n_first:
+            start = len(made_thw) - (len(made_thw) - n_first) % sequence.ROLLED_NEW
+            window = self._rolled_window(plan, np.concatenate([plan.before_thw, made_thw[:start]]), plan.t - start)
+        given_thw = np.concatenate([window.given_thw, made_thw[start:]])
+        return Window(window.ids_L, given_thw, window.grid, window.n_new - (len(made_thw) - start))
 
     # ------------------------------------------------------------------------------------------------ making
 
@@ -309,24 +336,24 @@ class VideoGenerator:
     ) -> Iterator[np.ndarray]:
         """frames_BTHWC of each new latent frame of plans that share a batch; `codes` collects codes_Bhw beside them."""
         before_tBhw = _stack([plan.before_thw for plan in plans], self.device)
-        image_tBhw = _stack([plan.image_thw for plan in plans], self.device)
-        new = chain(image_tBhw, self._codes(plans, image_tBhw, should_stop))
+        made_tBhw = _stack([plan.made_thw for plan in plans], self.device)
+        new = chain(made_tBhw, self._codes(plans, made_tBhw, should_stop))
         decoded = self.tokenizer.stream_decode(chain(before_tBhw, _kept(new, codes)))
         for index, clip_BCTHW in enumerate(decoded):
             if index >= len(before_tBhw):
                 yield np.stack([video_files.clip_to_frames(clip_CTHW) for clip_CTHW in clip_BCTHW])
 
     def _codes(
-        self, plans: Sequence[Plan], image_tBhw: torch.Tensor, should_stop: Callable[[], bool] | None
+        self, plans: Sequence[Plan], made_tBhw: torch.Tensor, should_stop: Callable[[], bool] | None
     ) -> Iterator[torch.Tensor]:
         """codes_Bhw of each latent frame that the GPT makes, window after window."""
-        made = list(image_tBhw)
+        made = list(made_tBhw)
         seeds = [plan.request.seed for plan in plans]
         while len(made) < plans[0].t:
             made_Bthw = rearrange(np.stack([c.cpu().numpy() for c in made]), "t b h w -> b t h w") if made else None
             if made_Bthw is None:
                 made_Bthw = np.zeros((len(plans), 0, *plans[0].before_thw.shape[1:]), np.int64)
-            windows = self._next_windows(plans, made_Bthw)
+            windows = [self._next_window(plan, made_thw) for plan, made_thw in zip(plans, made_Bthw, strict=True)]
             given_Bthw = torch.from_numpy(np.stack([window.given_thw for window in windows])).to(self.device)
             frames = self.engine.generate(
                 [window.ids_L for window in windows],
@@ -350,7 +377,7 @@ class VideoGenerator:
         self, plan: Plan, row: int, frames_THWC: np.ndarray, codes: list[torch.Tensor], times: list[float]
     ) -> GeneratedVideo:
         codes_thw = torch.stack([codes_Bhw[row] for codes_Bhw in codes]).cpu().numpy().astype(np.int64)
-        n_tokens = sum(c.numel() for c in codes) - len(plan.image_thw) * codes[0].numel()
+        n_tokens = sum(c.numel() for c in codes) - len(plan.made_thw) * codes[0].numel()
         bundle = self.bundle
         return GeneratedVideo(
             frames_THWC,

@@ -124,7 +124,8 @@ class GeneratedVideo:
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """One piece of a stream: the new frames_THWC, how many of the latent frames are done, an estimate of the seconds left.
+    """One piece of a stream: the new frames_THWC, how many of the latent frames are done, an estimate of the seconds left,
+    and the codes_thw of all latent frames so far.
 
     The last item carries the whole `video`; after a stop it may hold no new frames.
     """
@@ -133,6 +134,7 @@ class Progress:
     latent_index: int
     latent_total: int
     seconds_left: float
+    codes_thw: np.ndarray
     video: GeneratedVideo | None = None
 
 
@@ -149,6 +151,21 @@ def film_codes(turns: Sequence[PastTurn]) -> np.ndarray:
     while start > 0 and turns[start].action == "continue":
         start -= 1
     return np.concatenate([turn.codes_thw for turn in turns[start:]])
+
+
+def cut_film(turns: Sequence[PastTurn], kept: int) -> tuple[PastTurn, ...]:
+    """`turns` whose last film is cut to its first `kept` latent frames: going on from there leaves out what came after.
+
+    Raises ValueError unless 1 <= kept <= its latent frames.
+    """
+    total = len(film_codes(turns))
+    if not 1 <= kept <= total:
+        raise ValueError(f"a video of {total} latent frames cannot be cut to {kept}: 1 to {total} are possible")
+    left, surplus = list(turns), total - kept
+    while surplus >= len(left[-1].codes_thw):
+        surplus -= len(left.pop().codes_thw)
+    last = left[-1]
+    return (*left[:-1], replace(last, codes_thw=last.codes_thw[: len(last.codes_thw) - surplus]))
 
 
 # ------------------------------------------------------------------------------------------------ sizes and seconds

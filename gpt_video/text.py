@@ -10,15 +10,17 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import tiktoken
 
 # A word with the space before it, a digit, or a run of other signs. One digit at a time: numbers here are counts.
 PATTERN = r" ?\p{L}[\p{L}\p{M}]*| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+"
-MERGES_FILE, CONFIG_FILE = "merges.tiktoken", "config.json"
+MERGES_FILE, CONFIG_FILE, WORDS_FILE = "merges.tiktoken", "config.json", "words.txt"
 
 
 def normalise(text: str) -> str:
@@ -29,12 +31,16 @@ def normalise(text: str) -> str:
 
 
 class TextTokenizer:
-    """`ranks` maps token bytes to ids 0..vocab_size-1; a lower id merges first. All 256 single bytes are among them."""
+    """`ranks` maps token bytes to ids 0..vocab_size-1; a lower id merges first. All 256 single bytes are among them.
 
-    def __init__(self, ranks: dict[bytes, int]):
+    `words`: the words that the training texts had more than once, normalised; None where nobody kept them.
+    """
+
+    def __init__(self, ranks: dict[bytes, int], words: Iterable[str] | None = None):
         if sorted(ranks.values()) != list(range(len(ranks))) or any(bytes([b]) not in ranks for b in range(256)):
             raise ValueError("text merges are damaged: ids must run from 0 without gaps and cover all 256 bytes")
         self.ranks = ranks
+        self.words = None if words is None else frozenset(words)
         self._encoding = tiktoken.Encoding("gpt-video", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
 
     @property
@@ -66,18 +72,28 @@ class TextTokenizer:
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size, min_frequency=2, show_progress=False, initial_alphabet=byte_level.alphabet()
         )
-        trainee.train_from_iterator((f" {normalise(text)}" for text in texts), trainer)
+        counts: Counter[str] = Counter()
+
+        def read() -> Iterator[str]:
+            for text in texts:
+                counts.update(words_in(text))
+                yield f" {normalise(text)}"
+
+        trainee.train_from_iterator(read(), trainer)
         byte_of = _byte_of_character()
         tokens = sorted(trainee.get_vocab().items(), key=lambda item: item[1])
         merged = [bytes(byte_of[character] for character in token) for token, _ in tokens if len(token) > 1]
-        return cls({token: rank for rank, token in enumerate([bytes([b]) for b in range(256)] + merged)})
+        ranks = {token: rank for rank, token in enumerate([bytes([b]) for b in range(256)] + merged)}
+        return cls(ranks, (word for word, n in counts.items() if n > 1))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write merges.tiktoken (one "base64 rank" a line) and config.json into `folder`, created if absent."""
+        """Write merges.tiktoken (one "base64 rank" a line), config.json and words.txt into `folder`, created if absent."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         lines = (f"{base64.b64encode(token).decode()} {rank}\n" for token, rank in self.ranks.items())
         _write(folder / MERGES_FILE, "".join(lines))
+        if self.words is not None:
+            _write(folder / WORDS_FILE, "".join(f"{word}\n" for word in sorted(self.words)))
         _write(folder / CONFIG_FILE, json.dumps({"pattern": PATTERN, "vocab_size": self.vocab_size}, indent=2) + "\n")
 
     @classmethod
@@ -89,11 +105,18 @@ class TextTokenizer:
             lines = (folder / MERGES_FILE).read_text(encoding="ascii").splitlines()
             pairs = [line.split() for line in lines]
             ranks = {base64.b64decode(token, validate=True): int(rank) for token, rank in pairs}
+            listed = folder / WORDS_FILE
+            words = listed.read_text(encoding="utf-8").split() if listed.exists() else None
         except (OSError, ValueError) as error:
             raise ValueError(f"no readable text tokenizer in {folder} ({error}): copy the bundle again") from error
         if not isinstance(config, dict) or config.get("pattern") != PATTERN or config.get("vocab_size") != len(ranks):
             raise ValueError(f"the text tokenizer in {folder} is damaged or of another version: copy the bundle again")
-        return cls(ranks)
+        return cls(ranks, words)
+
+
+def words_in(text: str) -> list[str]:
+    """The words of a text, normalised; an apostrophe or a hyphen parts two words, digits are none."""
+    return re.findall(r"[^\W\d_]+", normalise(text))
 
 
 def _byte_of_character() -> dict[str, int]:

@@ -57,14 +57,18 @@ class FakeGenerator:
             first = request.action != "continue" and not pieces
             pieces.append(_square(1 if first else 4, 4 * len(pieces), shape))
             if len(pieces) < t:
-                yield Progress(pieces[-1], len(pieces), t, self.pause * (t - len(pieces)))
+                yield Progress(pieces[-1], len(pieces), t, self.pause * (t - len(pieces)), self._codes(pieces))
         if pieces:
-            codes_thw = np.zeros((len(pieces), 8, 8), np.int64)
+            codes_thw = self._codes(pieces)
             timings, stopped = Timings(0.1, 0.2, 64), len(pieces) < t
             video = GeneratedVideo(
                 np.concatenate(pieces), 8.0, codes_thw, request, request.seed, timings, "m" * 12, "t" * 12, stopped
             )
-            yield Progress(pieces[-1][: 0 if stopped else None], len(pieces), t, 0.0, video)
+            yield Progress(pieces[-1][: 0 if stopped else None], len(pieces), t, 0.0, codes_thw, video)
+
+    @staticmethod
+    def _codes(pieces: list[np.ndarray]) -> np.ndarray:
+        return np.zeros((len(pieces), 8, 8), np.int64)
 
     def film(self, turns: tuple[PastTurn, ...]) -> np.ndarray:
         n_frames = 1 + 4 * (sum(len(turn.codes_thw) for turn in turns) - 1)

@@ -30,7 +30,7 @@ CLIPS = [moving_square(9), moving_square(9)[::-1].copy(), moving_square(17)]
 def test_bits_are_those_of_a_slow_reading_token_by_token(tiny_generator):
     bits_N = bits_per_token(tiny_generator, TEXTS, CLIPS)
     bundle, gpt = tiny_generator.bundle, tiny_generator.engine.gpt
-    codes_thw = tiny_generator._encode(CLIPS[0])
+    codes_thw = tiny_generator.encode(CLIPS[0])
     ids_L = sequence.pack(
         [sequence.Turn(tuple(bundle.text_tokenizer.encode(TEXTS[0])), "new", codes_thw)], bundle.vocabulary
     )

@@ -10,7 +10,7 @@ from gpt_video import sequence
 from gpt_video.bundle import load_bundle
 from gpt_video.files import read_turns, save_video, sidecar_of
 from gpt_video.generate import VideoGenerator
-from gpt_video.request import GenerateRequest, Lengths, PastTurn, Progress, film_codes, parse_size, variations
+from gpt_video.request import GenerateRequest, Lengths, PastTurn, Progress, cut_film, film_codes, parse_size, variations
 from tests.tiny_model import moving_square
 from tokenizer.video import read_metadata, read_video, write_video
 
@@ -206,13 +206,56 @@ def test_any_video_can_be_continued_or_edited(tiny_generator, tmp_path):
     first = tiny_generator.past_turn_from_video(tmp_path / "mine.mp4", "a square", action="edit")
     assert last.codes_thw.shape == first.codes_thw.shape == (5, 2, 3)
     frames_THWC, _ = read_video(tmp_path / "mine.mp4", fps=8, size=(32, 48))
-    assert np.array_equal(first.codes_thw, tiny_generator._encode(frames_THWC[:17]))
-    assert np.array_equal(last.codes_thw, tiny_generator._encode(frames_THWC[-17:]))
+    assert np.array_equal(first.codes_thw, tiny_generator.encode(frames_THWC[:17]))
+    assert np.array_equal(last.codes_thw, tiny_generator.encode(frames_THWC[-17:]))
     assert first.prompt == "a square"
     for action in ("edit", "continue"):
         context = read_turns(tiny_generator, tmp_path / "mine.mp4", action)
         video = tiny_generator.generate(GenerateRequest("make it blue", seconds=1, action=action, context=context))
         assert video.request.size == "48x32"
+
+
+@pytest.mark.parametrize("action", ["new", "continue", "image"])
+def test_an_interrupted_video_goes_on_as_if_it_had_not_been(tiny_generator, red, action):
+    request = {
+        "new": replace(RED, seconds=5),
+        "continue": GenerateRequest("then it jumps", seconds=5, action="continue", context=red.turns),
+        "image": replace(RED, seconds=2, image=moving_square(1)[0]),
+    }[action]
+    whole = tiny_generator.generate(request)
+    for n in range(1, len(whole.codes_thw) + 1):  # in the first window, at its border, in a rolled window, at the end
+        pieces = list(tiny_generator.stream(request, made_thw=whole.codes_thw[:n]))
+        assert same_video(pieces[-1].video, whole), n
+        n_given = max(n, 1 if action == "image" else 0)
+        assert pieces[-1].video.timings.tokens == (len(whole.codes_thw) - n_given) * 4
+
+
+def test_codes_that_are_not_the_start_of_a_video_are_refused(tiny_generator, red):
+    for codes_thw in (red.codes_thw[:, :1], np.full((2, 2, 2), 999), np.zeros((4, 2, 2), np.int64)):
+        with pytest.raises(ValueError, match="are not the start of this video"):
+            tiny_generator.stream(RED, made_thw=codes_thw)
+
+
+def test_a_film_is_cut_at_any_latent_frame():
+    rng = np.random.default_rng(0)
+    turns = [PastTurn("", a, rng.integers(0, 9, (t, 2, 2))) for a, t in (("new", 3), ("edit", 3), ("continue", 2))]
+    for kept in range(1, 6):
+        cut = cut_film(turns, kept)
+        assert np.array_equal(film_codes(cut), film_codes(turns)[:kept])
+        assert [turn.action for turn in cut] == ["new", "edit", "continue"][: 2 + (kept > 3)]
+    for kept in (0, 6):
+        with pytest.raises(ValueError, match="a video of 5 latent frames cannot be cut to"):
+            cut_film(turns, kept)
+
+
+def test_a_film_cut_to_a_length_that_was_not_trained_goes_on_from_its_end(tiny_generator):
+    codes_thw = np.random.default_rng(0).integers(0, 125, (5, 2, 2))
+    for kept, rolls in ((1, False), (2, False), (3, False), (4, True), (5, False)):
+        cut = cut_film([PastTurn("a red ball", "new", codes_thw)], kept)
+        request = GenerateRequest("then it jumps", seconds=1, action="continue", context=cut)
+        window = tiny_generator.first_window(tiny_generator.plan(request))
+        assert np.array_equal(window.given_thw, codes_thw[:4] if rolls else codes_thw[:0])
+        assert tiny_generator.generate(request).codes_thw.shape == (2, 2, 2)
 
 
 # ------------------------------------------------------------------------------------------------ files
@@ -247,7 +290,7 @@ def test_codes_of_another_tokenizer_are_not_taken_from_a_sidecar(tiny_generator,
     save_video(replace(red, tokenizer_hash="another"), tmp_path / "out.mp4")
     assert not np.array_equal(
         read_turns(tiny_generator, tmp_path / "out.mp4", "edit")[0].codes_thw, red.codes_thw
-    ) or np.array_equal(red.codes_thw, tiny_generator._encode(red.frames_THWC))
+    ) or np.array_equal(red.codes_thw, tiny_generator.encode(red.frames_THWC))
 
 
 def test_a_gif_can_be_written(red, tmp_path):

@@ -72,7 +72,7 @@ def test_save_and_load(tmp_path):
     loaded = TextTokenizer.load(tmp_path / "text")
     assert loaded.ranks == TEXT.ranks
     assert loaded.encode(CAPTIONS[2]) == TEXT.encode(CAPTIONS[2])
-    assert sorted(p.name for p in (tmp_path / "text").iterdir()) == ["config.json", "merges.tiktoken"]
+    assert sorted(p.name for p in (tmp_path / "text").iterdir()) == ["config.json", "merges.tiktoken", "words.txt"]
 
 
 def test_tiktoken_special_tokens_in_a_prompt_are_plain_text():
@@ -101,3 +101,15 @@ def test_errors_at_the_border():
         TextTokenizer.train(CAPTIONS, vocab_size=100)
     with pytest.raises(ValueError, match="out of range"):
         TEXT.decode([TEXT.vocab_size])
+
+
+def test_the_words_of_the_training_texts_are_kept_beside_the_merges(tmp_path):
+    texts = ["A red ball's shadow, été", "a RED ball and été", "seen once: zebra 42"]
+    trained = TextTokenizer.train(texts, vocab_size=260)
+    assert trained.words == {"a", "red", "ball", "été"}
+    trained.save(tmp_path)
+    assert TextTokenizer.load(tmp_path).words == trained.words
+    (tmp_path / "words.txt").unlink()  # a model that was saved without them
+    assert TextTokenizer.load(tmp_path).words is None
+    TextTokenizer(trained.ranks).save(tmp_path)
+    assert not (tmp_path / "words.txt").exists()
