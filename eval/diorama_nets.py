@@ -43,6 +43,7 @@ EMBEDDING = 128
 CLIP_RECORD = "diorama-clip.json"
 SPECIALS = ("<pad>", "<unk>", "<start>", "<end>")
 FEATURES = 64
+COLOURS = 3
 TAMPERING = ("as it is", "frozen", "shuffled", "reversed", "fast")
 QUALITIES = ("blur", "noise", "size")
 
@@ -108,7 +109,8 @@ def diorama_clip(folder: str | Path = CLIP_FOLDER) -> ClipNetwork:
 class FeatureNet(nn.Module):
     """clip_BCTHW in [-1, 1], 128 x 128, at 8 fps -> features_BD, averaged over every second frame and over space.
 
-    It is shown each frame beside what changed since the one before: from frames alone it learnt nothing of their order.
+    Beside what convolutions see, how much changes from frame to frame is measured and told: left to find that by itself, the
+    network learnt nothing of the order of frames.
     """
 
     def __init__(self, width: int = 64):
@@ -116,19 +118,18 @@ class FeatureNet(nn.Module):
         self.width, narrow = width, width // 2
         self.fold = nn.PixelUnshuffle(4)
         self.still = nn.Sequential(
-            nn.Conv2d(96, narrow, 3, padding=1), Residual(narrow), nn.Conv2d(narrow, width, 3, stride=2, padding=1)
+            nn.Conv2d(48, narrow, 3, padding=1), Residual(narrow), nn.Conv2d(narrow, width, 3, stride=2, padding=1)
         )
         self.fine = nn.ModuleList(SpaceTime(width) for _ in range(2))
         self.coarser = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
         self.coarse = nn.ModuleList(SpaceTime(2 * width) for _ in range(2))
         self.norm = Norm(2 * width)
-        self.out = nn.Linear(3 * width, FEATURES)
+        self.out = nn.Linear(3 * width + 3 * COLOURS, FEATURES)
 
     def forward(self, clip_BCTHW: Tensor) -> Tensor:
         clip_BCTHW = clip_BCTHW[:, :, ::STRIDE]
         frames = clip_BCTHW.shape[2]
-        change_BCTHW = clip_BCTHW.diff(dim=2, prepend=clip_BCTHW[:, :, :1])
-        folded = self.fold(rearrange(torch.cat([clip_BCTHW, change_BCTHW], dim=1), "B C T H W -> (B T) C H W"))
+        folded = self.fold(rearrange(clip_BCTHW, "B C T H W -> (B T) C H W"))
         fine_NChw = self.still(folded.contiguous(memory_format=torch.channels_last))
         for mix in self.fine:
             fine_NChw = mix(fine_NChw, frames)
@@ -136,8 +137,21 @@ class FeatureNet(nn.Module):
         for mix in self.coarse:
             coarse_NChw = mix(coarse_NChw, frames)
         parts = [F.relu(fine_NChw), F.relu(self.norm(coarse_NChw))]
-        pooled_BD = torch.cat([reduce(part, "(B T) C h w -> B C", "mean", T=frames) for part in parts], dim=1)
-        return self.out(pooled_BD).float()
+        pooled = [reduce(part, "(B T) C h w -> B C", "mean", T=frames) for part in parts]
+        return self.out(torch.cat([*pooled, change(clip_BCTHW)], dim=1)).float()
+
+
+def change(clip_BCTHW: Tensor) -> Tensor:
+    """(B, 3 C): log of the mean step to the next frame, to the one after it, and of how much the step itself changes.
+
+    Of areas of 8 x 8 pixels, in which noise is an eighth of what it is in a pixel. 0 steps, in a clip of one or two frames, are as
+    those of one that stands still.
+    """
+    areas_BCThw = F.avg_pool3d(clip_BCTHW, (1, 8, 8))
+    steps = [areas_BCThw.diff(dim=2), areas_BCThw[:, :, 2:] - areas_BCThw[:, :, :-2], areas_BCThw.diff(n=2, dim=2)]
+    still_BC = clip_BCTHW.new_zeros(clip_BCTHW.shape[:2])
+    means = [step.abs().mean(dim=(2, 3, 4)) if step.shape[2] else still_BC for step in steps]
+    return torch.cat(means, dim=1).add(1e-3).log()
 
 
 class FeatureHeads(nn.Module):

@@ -55,8 +55,8 @@ BUDGETS = {
         stills=3000,
         conversations=2500,
         held_out=200,
-        tokenizer="--preset base --minutes 90 --evaluate-every 1000",
-        gpt="--preset 5m --minutes 240 --evaluate-every 1000",
+        tokenizer="--preset stride8-long --minutes 120 --frames 17 --latent-frames 18 --evaluate-every 1000",
+        gpt="--preset 5m --minutes 300 --evaluate-every 1000",
         samples=24,
     ),
     "gpu": Budget(
@@ -64,7 +64,7 @@ BUDGETS = {
         stills=6000,
         conversations=5000,
         held_out=200,
-        tokenizer="--preset base --minutes 7 --latent-frames 256 --evaluate-every 1000",
+        tokenizer="--preset stride8-long --minutes 7 --frames 17 --latent-frames 256 --evaluate-every 1000",
         gpt="--preset 40m --minutes 12 --tokens-per-batch 32768 --evaluate-every 1000",
         samples=24,
     ),
@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.data:
         stage(out, "data", lambda: split_own_clips(Path(args.data), out / "data"))
     else:
-        stage(out, "data", lambda: render_diorama(budget, out / "data", args.workers))
+        stage(out, "data", lambda: render_diorama(budget, out / "data", args.workers, args.world))
     train, held_out = out / "data" / "train", out / "data" / "held_out"
     # ---- tokenizer: pixels <-> codes
     stage(out, "tokenizer", lambda: train_tokenizer(budget, train, held_out, out / "tokenizer"))
@@ -103,6 +103,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budget", choices=list(BUDGETS), default="smoke")
     parser.add_argument("--data", help="your folder of clips with metadata.jsonl; without it the diorama is rendered")
+    parser.add_argument("--world", choices=["core", "wide"], default="core", help="which diorama is rendered")
     parser.add_argument("--out", required=True)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that render")
     return parser.parse_args(argv)
@@ -113,7 +114,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 def same_run_or_refuse(out: Path, args: argparse.Namespace) -> None:
     """Remembers what OUT is for. ValueError if it is for something else."""
-    wanted = {"budget": args.budget, "data": str(Path(args.data).resolve()) if args.data else None}
+    own = str(Path(args.data).resolve()) if args.data else None
+    wanted = {"budget": args.budget, "data": own, "world": None if own else args.world}
     record = out / "recipe.json"
     if record.exists() and (found := json.loads(record.read_text("utf-8"))) != wanted:
         raise ValueError(f"{out} belongs to a run with {found}, not {wanted}: choose another --out")
@@ -132,12 +134,13 @@ def stage(out: Path, name: str, run: Callable[[], Any]) -> None:
     write_json(done, {"minutes": round((time.monotonic() - start) / 60, 2), "result": result})
 
 
-def render_diorama(budget: Budget, folder: Path, workers: int) -> None:
+def render_diorama(budget: Budget, folder: Path, workers: int, world: str) -> None:
     from gpt_video.diorama.make import render_dataset
 
-    render_dataset(folder / "train", budget.clips, budget.conversations, budget.stills, workers=workers, seed=0)
+    common: dict[str, Any] = {"workers": workers, "world": world}
+    render_dataset(folder / "train", budget.clips, budget.conversations, budget.stills, seed=0, **common)
     count = budget.held_out
-    render_dataset(folder / "held_out", count, count, workers=workers, seed=1, held_out=True)
+    render_dataset(folder / "held_out", count, count, seed=1, held_out=True, **common)
 
 
 def split_own_clips(data: Path, folder: Path) -> dict[str, int]:

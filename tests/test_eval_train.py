@@ -89,6 +89,21 @@ def test_the_features_are_an_extractor_like_any_other(folder, tmp_path):
         nets.diorama_extractor(tmp_path)
 
 
+def test_the_measure_of_change_sees_frozen_and_shuffled_frames_through_noise():
+    generator = torch.Generator().manual_seed(0)
+    ramp_T = torch.linspace(-0.5, 0.5, 9)
+    moving = ramp_T.view(1, 1, 9, 1, 1).expand(1, 3, 9, 32, 32) + 0.05 * torch.randn(
+        1, 3, 9, 32, 32, generator=generator
+    )
+    frozen = moving[:, :, :1].expand_as(moving)
+    shuffled = moving[:, :, [4, 0, 7, 2, 8, 1, 6, 3, 5]]
+    step, over_two, bend = nets.change(moving).view(3, 3).mean(dim=1)
+    assert nets.change(frozen).max() < step - 2
+    assert bend < step < over_two and nets.change(shuffled).view(3, 3).mean(dim=1)[2] > bend + 1
+    assert torch.equal(nets.change(moving[:, :, :1]), nets.change(frozen[:, :, :1]))  # a still: no step at all
+    assert nets.FeatureNet()(moving[:, :, :1]).isfinite().all()
+
+
 def test_losses_fall(folder):
     """Painted blocks are easy: a few steps on the same batch must lower every network's loss."""
     clips = RenderedClips([folder])
