@@ -35,38 +35,44 @@ class Copying:
 
 
 class TrainingCodes:
-    """All training codes, ready to be searched."""
+    """All training codes, ready to be searched. Of the hashes of runs only one length is held at a time."""
 
     def __init__(self, codes: Codes, gram: int = GRAM):
         """codes: codes_thw of any grids. ValueError where there are none."""
         if not codes:
             raise ValueError("there are no training codes to compare with: give at least one clip")
         self.codes, self.gram = list(codes), gram
-        self.rows = [codes_thw.ravel() for codes_thw in codes]
-        self._hashes = cache(self._hashes_of_length)
+        self.joined_N = np.concatenate([codes_thw.ravel() for codes_thw in codes])
+        sizes = [codes_thw.size for codes_thw in codes]
+        self.end_of_clip_N = np.repeat(np.cumsum(sizes), sizes)
 
     def check(self, clips: Codes) -> Copying:
         """Looks every clip up."""
+        rows, known = [codes_thw.ravel() for codes_thw in clips], self._runs(self.gram)
         nearest = [self._nearest(codes_thw) for codes_thw in clips]
         return Copying(
-            np.array([self._longest_run(codes_thw.ravel()) for codes_thw in clips]),
-            np.array([self._containment(codes_thw.ravel(), self.gram) for codes_thw in clips]),
+            self._longest_runs(rows),
+            np.array([_share(_among(grams(row, self.gram), known)) for row in rows]),
             np.array([share for share, _ in nearest]),
             np.array([index for _, index in nearest]),
         )
 
-    def _containment(self, codes_N: np.ndarray, n: int) -> float:
-        """Share of the runs of n codes that some training clip has."""
-        mine = grams(codes_N, n)
-        return float(np.isin(mine, self._hashes(n)).mean()) if len(mine) else 0.0
-
-    def _longest_run(self, codes_N: np.ndarray) -> int:
-        """By halving: a clip that shares a run of n shares all shorter ones."""
-        low, high = 0, len(codes_N)
-        while low < high:
+    def _longest_runs(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """By halving, all clips together: a clip that shares a run of n shares all shorter ones."""
+        low, high = np.zeros(len(rows), int), np.array([len(row) for row in rows])
+        while (low < high).any():
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if self._containment(codes_N, middle) > 0 else (low, middle - 1)
+            for n in np.unique(middle[low < high]):
+                known = self._runs(int(n))
+                for i in np.flatnonzero((low < high) & (middle == n)).tolist():
+                    is_shared = _among(grams(rows[i], int(n)), known).any()
+                    low[i], high[i] = (n, high[i]) if is_shared else (low[i], n - 1)
         return low
+
+    def _runs(self, n: int) -> np.ndarray:
+        """Sorted hashes of all runs of n codes within one training clip."""
+        starts = np.arange(max(len(self.joined_N) - n + 1, 0))
+        return np.unique(grams(self.joined_N, n)[starts + n <= self.end_of_clip_N[: len(starts)]])
 
     def _nearest(self, codes_thw: np.ndarray) -> tuple[float, int]:
         """The greatest share of equal codes at equal places, over the latent frames of both, and the clip; 0, -1 if none fits."""
@@ -78,9 +84,16 @@ class TrainingCodes:
                 best, where = (share, index) if share > best else (best, where)
         return best, where
 
-    def _hashes_of_length(self, n: int) -> np.ndarray:
-        found = [grams(row, n) for row in self.rows]
-        return np.unique(np.concatenate(found))
+
+def _share(is_there: np.ndarray) -> float:
+    return float(is_there.mean()) if len(is_there) else 0.0
+
+
+def _among(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Which of the values occur in an ordered array."""
+    if not len(ordered):
+        return np.zeros(len(values), bool)
+    return ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values
 
 
 def grams(codes_N: np.ndarray, n: int) -> np.ndarray:
