@@ -51,5 +51,6 @@ def _row(score: Score) -> str:
     interval = " to ".join(number(bound, share) for bound in score.interval) if score.interval else ""
     limits = [number(score.ceiling, share)] if score.ceiling is not None else []
     limits += [f"floor {number(score.floor, share)}"] if score.floor is not None else []
+    limits += [score.note] if score.note.startswith("held-out clips") else []  # the baseline of copies
     name = score.name + (" (not in any mean)" if score.note.startswith("not in any mean") else "")
     return f"| {name} | {number(score.value, share)} | {interval} | {', '.join(limits)} | {score.n} |"
