@@ -1,45 +1,56 @@
 """What can be named of a diorama scene and looked for in a clip, and which of it a caption names.
 
 Enters: a `Scene`, or a caption and its scene. Leaves: `Claim`s, each a single statement ("the colour of subject 0 is red")
-that the judge can find right or wrong. What a caption does not say is free, so it is no claim of the caption.
+that the judge can find right or wrong. What a caption does not say is free, so it is no claim of the caption. The scene's
+world decides what can be named at all (`values_of`).
 
 Where an attribute can be judged: what moves needs a second of video; speed and direction need something that moves; where two
 subjects are of one kind, only what they share can be said of that kind; a relation is that of the first frame, so a
-continuation, which starts anywhere, has none.
+continuation, which starts anywhere, has none, nor has a camera that starts its orbit from the side. Whoever is run into is
+pushed about, whatever it does itself. In a room it rains behind the window at most, which is no weather to be judged.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from random import Random
 
+from eval.reading import ANIMAL, phrases
 from gpt_video.diorama.edits import Edit
-from gpt_video.diorama.grammar import french_finite, voice
-from gpt_video.diorama.lexicon import LEXICON
-from gpt_video.diorama.scene import CAMERAS, COLOURS, KINDS, PLACES, RELATIONS, SIZES, SPEEDS, TIMES, Scene
+from gpt_video.diorama.scene import Scene
+from gpt_video.diorama.world import ACTORS, MOVES, RELATIONS, SIZES, SPEEDS, WORLDS
 
-DIRECTIONS = ("left", "right", "closer", "away")
-ACTIONS = ("move", "jump", "spin", "fall", "bounce", "still")
 COUNTS = ("0", "1", "2", "3")
-VALUES: dict[str, tuple[str, ...]] = {
-    "kind": KINDS, "colour": tuple(COLOURS), "size": SIZES, "count": COUNTS, "action": ACTIONS, "direction": DIRECTIONS,
-    "speed": SPEEDS, "relation": RELATIONS, "place": PLACES, "time": TIMES, "camera": CAMERAS, "absent": KINDS,
-}  # fmt: skip
-OF_SUBJECT = ("kind", "colour", "size", "count", "action", "direction", "speed")
-OF_SCENE = ("relation", "place", "time", "camera")
+OF_SUBJECT = ("kind", "colour", "size", "count", "action", "direction", "speed", "activity")
+OF_SCENE = ("relation", "place", "time", "camera", "weather", "style")
 SECOND = ("second kind", "second colour")
 NAMES = (*OF_SUBJECT, *SECOND, *OF_SCENE)
 SHORTEST_MOTION = 9  # frames: a second, the least in which a motion can be told from another
 
 
+@cache
+def values_of(world: str) -> Mapping[str, tuple[str, ...]]:
+    """{attribute: its values} in the world of that name; what has one value in it, as weather in the core, is no attribute.
+
+    KeyError for an unknown world.
+    """
+    of = WORLDS[world]
+    actions = ("move", *(action for action in of.actions if action not in MOVES))
+    values = {
+        "kind": of.kinds, "colour": tuple(of.colours), "size": SIZES, "count": COUNTS, "action": actions, "direction": MOVES,
+        "speed": SPEEDS, "relation": RELATIONS, "place": of.places, "time": of.times, "camera": of.cameras, "absent": of.kinds,
+        "activity": of.activities, "weather": of.weathers, "style": of.styles,
+    }  # fmt: skip
+    return {name: found for name, found in values.items() if len(found) > 1}
+
+
 @dataclass(frozen=True, order=True)
 class Claim:
-    """One statement: `attribute` (a key of VALUES) of subject record `subject` is `value`; 0 for the scene as a whole.
+    """One statement: `attribute` (a key of `values_of`) of subject record `subject` is `value`; 0 for the scene as a whole.
 
-    "absent" says that no thing of kind `value` is there.
+    "absent" says that no thing of kind `value` is there. The kind may be "animal", which any animal is.
     """
 
     attribute: str
@@ -55,7 +66,7 @@ class Claim:
 
 def action_of(action: str) -> tuple[str, str | None]:
     """A scene's action as (action, direction): "left" -> ("move", "left"), "jump" -> ("jump", None)."""
-    return ("move", action) if action in DIRECTIONS else (action, None)
+    return ("move", action) if action in MOVES else (action, None)
 
 
 def claims(scene: Scene) -> tuple[Claim, ...]:
@@ -66,9 +77,19 @@ def claims(scene: Scene) -> tuple[Claim, ...]:
     # A continuation keeps looking down where the scene before it did, whatever its own camera.
     if scene.camera == "from above" or (moving and (scene.before is None or scene.before.camera != "from above")):
         found.append(Claim("camera", scene.camera))
-    if scene.relation and scene.before is None and scene.subjects[0].kind != scene.subjects[1].kind:
+    if scene.relation and is_seen_at_first(scene) and scene.subjects[0].kind != scene.subjects[1].kind:
         found.append(Claim("relation", scene.relation))
+    known = values_of(scene.world)
+    if "weather" in known and scene.place != "room":
+        found.append(Claim("weather", scene.weather))
+    if "style" in known:
+        found.append(Claim("style", scene.style))
     return tuple(found)
+
+
+def is_seen_at_first(scene: Scene) -> bool:
+    """Whether the first frame shows how the subjects stand to each other."""
+    return scene.before is None and scene.camera != "orbit"
 
 
 def _of_subject(scene: Scene, i: int, moving: bool) -> list[Claim]:
@@ -77,13 +98,16 @@ def _of_subject(scene: Scene, i: int, moving: bool) -> list[Claim]:
     found.append(Claim("count", str(sum(s.count for s in same)), i))
     if len({s.size for s in same}) == 1:
         found.append(Claim("size", subject.size, i))
-    if moving and len({s.action for s in same}) == 1:
+    is_pushed = i == 1 and scene.subjects[0].action == "into"
+    if moving and len({s.action for s in same}) == 1 and not is_pushed:
         action, direction = action_of(subject.action)
         found.append(Claim("action", action, i))
         if direction:
             found.append(Claim("direction", direction, i))
         if action != "still" and len({s.speed for s in same}) == 1:
             found.append(Claim("speed", subject.speed, i))
+    if "activity" in values_of(scene.world) and subject.kind in ACTORS and len({s.activity for s in same}) == 1:
+        found.append(Claim("activity", subject.activity, i))
     return found
 
 
@@ -93,97 +117,25 @@ def named(scene: Scene, text: str, language: str) -> tuple[Claim, ...]:
     The caption is true of the scene (language.py), so a value counts as said when any of its words occur. ValueError for an
     unknown language.
     """
-    said = phrases(text, language)
+    said = phrases(text, language, scene.world)
     return tuple(c for c in claims(scene) if (not c.subject or c.name in SECOND) and _is_said(c, scene, said))
 
 
 def _is_said(claim: Claim, scene: Scene, said: Counter[tuple[str, str]]) -> bool:
-    if claim.attribute in ("kind", "count"):  # a caption names every kind; a singular says one
-        return True
-    if claim.attribute == "colour":  # said of the first of those that have it; twice when of two
-        same = [i for i, s in enumerate(scene.subjects) if s.colour == claim.value]
-        return said["colour", claim.value] > same.index(claim.subject)
-    if claim.attribute == "action" and claim.value == "move":
-        return any(said["action", way] for way in ("move", *DIRECTIONS)) or (scene.place == "ocean" and _floats(said))
-    if claim.attribute == "action":
-        return bool(said["action", claim.value]) or (
-            claim.value == "still" and scene.place == "ocean" and _floats(said)
-        )
-    return bool(said["action" if claim.attribute == "direction" else claim.attribute, claim.value])
-
-
-def _floats(said: Counter[tuple[str, str]]) -> bool:
-    return bool(said["action", "float"])
-
-
-def phrases(text: str, language: str) -> Counter[tuple[str, str]]:
-    """How often each (section, value) of the lexicon is said in a caption: ("colour", "red"), ("action", "left")..."""
-    pattern, meaning = _pattern(language)
-    return Counter(meaning[match[0]] for match in pattern.finditer(_folded(text)))
-
-
-@cache
-def _pattern(language: str) -> tuple[re.Pattern[str], dict[str, tuple[str, str]]]:
-    """All phrases of a language, the longest first, so that "to the left of" is no direction and "grande vitesse" no size."""
-    meaning: dict[str, tuple[str, str]] = {}
-    for section, value, phrase in _forms(language):
-        meaning.setdefault(_folded(phrase), (section, value))
-    ordered = sorted(meaning, key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, ordered))})(?!\w)"), meaning
-
-
-def _forms(language: str) -> list[tuple[str, str, str]]:
-    """(section, value, words) of whatever decides what a caption says."""
-    speaker, out = voice(language, Random(0)), []
-    words = LEXICON[language]
-    for phrase in (p for table in ("video", "still") for p in words["request"][table]):
-        out += [("request", "", part) for part in phrase.split("{}") if part.strip()]
-    for section, name in (("relation", "relation"), ("inverse", "relation"), ("camera", "camera"), ("speed", "speed")):
-        out += [(name, value, phrase) for value, table in words[section].items() for phrase in table]
-    for section in ("place", "across", "time"):
-        name = "time" if section == "time" else "place"
-        for value, table in words[section].items():
-            out += [(name, value, form) for phrase in table for form in (phrase, _KEYWORD.sub("", phrase))]
-    for section in ("colour", "size", "kind"):
-        for value, table in words[section].items():
-            forms = {form for phrase in table for form in speaker.forms(section, phrase)}
-            out += [(section, value.split(" ")[0], form) for form in sorted(forms)]
-    verbs = {verb for table in words["move"].values() for verb in table}
-    for verb in sorted(verbs):
-        value = "float" if verb in ("float", "flotter") else "move"
-        out += [("action", value, form) for form in _verb_forms(verb, language)]
-    for key, table in words["action"].items():
-        value = {"stop": "still"}.get(key.split(" ")[0], key.split(" ")[0])
-        out += [("action", value, form) for phrase in table for form in _action_forms(phrase, language)]
-    return out
-
-
-# What stands before the noun of a place or a time: "red ball, snow, night" says both.
-_KEYWORD = re.compile(r"^(?:(?:in|on|at|by|dans|sur|en|au|de) )?(?:(?:the|a|le|la|un|une) |l')?")
-# Verbs that say nothing by themselves: what follows them decides.
-_EMPTY_VERBS = {"MOVE", "go", "come", "get", "move", "aller", "venir", "faire", "partir", "être"}
-
-
-def _action_forms(phrase: str, language: str) -> list[str]:
-    """The words by which an action is known, wherever an adverb stands between them."""
-    verb, _, rest = phrase.removesuffix(" sur SELF").partition(" ")
-    if verb in _EMPTY_VERBS:
-        return [rest]
-    if phrase.startswith("ne "):  # "ne pas bouger": "ne bouge pas", "ne bougent pas", "rester immobile"
-        return [phrase, *(french_finite(phrase, plural) for plural in (False, True)), "immobile", "immobiles"]
-    lead = re.match(r"(?:s'en |se |s')?\S+", phrase)
-    assert lead is not None
-    return _verb_forms(lead[0], language)
-
-
-def _verb_forms(verb: str, language: str) -> list[str]:
-    forms = sorted(voice(language, Random(0)).forms("action", verb))
-    return [re.sub(r"^(?:se |s'(?!en ))", "", form) for form in forms]
-
-
-def _folded(text: str) -> str:
-    """Lower case, a space around what an apostrophe joins, so that "d'une" and "s'approche" are two words."""
-    return " ".join(text.lower().replace("’", "'").replace("'", "' ").split())
+    name, value = claim.attribute, claim.value
+    if name in ("kind", "count"):  # a caption names every kind, if it does not say "animals"; a singular says one
+        return not said["kind", ANIMAL] or bool(said["kind", scene.subjects[claim.subject].kind])
+    if name == "colour":  # said of the first of those that have it; twice when of two
+        same = [i for i, s in enumerate(scene.subjects) if s.colour == value]
+        return said["colour", value] > same.index(claim.subject)
+    is_afloat = scene.place == "ocean" and bool(said["action", "float"])
+    if name == "action" and value == "move":
+        return any(said["action", way] for way in ("move", "ride", *MOVES)) or is_afloat
+    if name == "action":
+        return bool(said["action", value]) or (value == "still" and is_afloat)
+    if name == "activity":
+        return bool(said["activity", value]) or (value == "bicycle" and bool(said["action", "ride"]))
+    return bool(said["action" if name == "direction" else name, value])
 
 
 # ---------------------------------------------------------------------------------------------------------- edits
@@ -200,14 +152,20 @@ def asked(edit: Edit, text: str, language: str) -> tuple[Claim, ...]:
         return gone(edit)
     if edit.attribute == "add":
         keys = [("kind", i)]
-        keys += [("colour", i)] if phrases(text, language)["colour", after.subjects[i].colour] else []
+        keys += [("colour", i)] if phrases(text, language, after.world)["colour", after.subjects[i].colour] else []
         keys += [("relation", 0)] if edit.where not in ("", "anywhere") else []
-    elif edit.attribute == "action":
+    elif edit.attribute == "action" or _sets_off(edit):
         keys = [("action", i), ("direction", i)]
     else:
         keys = [(edit.attribute, i if edit.attribute in OF_SUBJECT else 0)]
     found = tuple(by_key[key] for key in keys if key in by_key)
     return found + (gone(edit) if edit.attribute == "kind" else ())
+
+
+def _sets_off(edit: Edit) -> bool:
+    """Whether who is told to ride sits on a bicycle already, and now has to go somewhere."""
+    before, after = edit.scene_before.subjects, edit.scene_after.subjects
+    return edit.attribute == "activity" and before[edit.index].activity == after[edit.index].activity
 
 
 def gone(edit: Edit) -> tuple[Claim, ...]:
@@ -226,6 +184,7 @@ def kept(edit: Edit) -> tuple[tuple[Claim, Claim], ...]:
         "action": {"action", "direction", "speed"},
         "add": {"count", "size", "relation"},
         "kind": {"kind", "count"},
+        "activity": {"activity", "action", "direction", "speed"},  # on a bicycle one goes somewhere
     }
     touched |= {"remove": {"count", "size", "relation"}, "count": {"count", "size"}}
     of_all = edit.attribute in ("add", "remove", "count")  # how many things there are decides how large they are drawn

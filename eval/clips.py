@@ -26,13 +26,13 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor
 
-from eval.attributes import VALUES, claims
-from eval.judge_net import CELL, PAIRS
+from eval.attributes import claims, is_seen_at_first, values_of
+from eval.judge_net import CELL, OF_KIND, OF_SCENE, PAIRS
 from gpt_video.diorama.scene import Scene, from_json
+from gpt_video.diorama.world import ACTORS, WIDE
 from tokenizer.video import frames_to_clip, read_video, write_video
 
 STRIDE, FPS = 2, 8.0  # every second frame of 8 a second
-KINDS = VALUES["kind"]
 QUALITIES = (18, 23, 28, 33, 38)  # H.264 CRF: from hardly visible to poor
 UNKNOWN = -1
 # numpy reads a header with ast.literal_eval, which in Python 3.11 can fail when two threads are in it.
@@ -77,39 +77,48 @@ def network_input(frames_THWC: np.ndarray) -> Tensor:
 
 
 def labels_of(scene: Scene) -> Labels:
-    """What is true of the scene, as indices into VALUES by kind; -1 where an attribute cannot be judged.
+    """What is true of the scene, as indices into its world's values by kind; -1 where an attribute cannot be judged.
 
     colour: shares over colours for each kind, two halves where two records are of one kind. relation: first kind, second
     kind, index into PAIRS.
     """
-    out: Labels = {name: np.full(len(KINDS), UNKNOWN) for name in ("size", "action", "direction", "speed")}
+    values = values_of(scene.world)
+    kinds = values["kind"]
+    out: Labels = {name: np.full(len(kinds), UNKNOWN) for name in OF_KIND[2:] if name in values}
     out |= {
-        "count": np.zeros(len(KINDS), np.int64),
-        "colour": np.zeros((len(KINDS), len(VALUES["colour"])), np.float32),
+        "count": np.zeros(len(kinds), np.int64),
+        "colour": np.zeros((len(kinds), len(values["colour"])), np.float32),
     }
-    out |= {name: np.array(UNKNOWN) for name in ("place", "time", "camera")} | {"relation": np.full(3, UNKNOWN)}
+    out |= {name: np.array(UNKNOWN) for name in OF_SCENE if name in values} | {"relation": np.full(3, UNKNOWN)}
     for claim in claims(scene):
-        index, kind = VALUES[claim.attribute].index(claim.value), KINDS.index(scene.subjects[claim.subject].kind)
+        index, kind = values[claim.attribute].index(claim.value), kinds.index(scene.subjects[claim.subject].kind)
         if claim.attribute == "colour":
             out["colour"][kind, index] += 1
         elif claim.attribute == "relation":
             if claim.value in PAIRS:
-                other = KINDS.index(scene.subjects[1].kind)
+                other = kinds.index(scene.subjects[1].kind)
                 out["relation"] = np.array([kind, other, PAIRS.index(claim.value)])
-        elif claim.attribute in ("place", "time", "camera"):
+        elif claim.attribute in OF_SCENE:
             out[claim.attribute] = np.array(index)
         elif claim.attribute != "kind":
             out[claim.attribute][kind] = index
     out["colour"] /= np.maximum(out["colour"].sum(axis=1, keepdims=True), 1)
+    if "activity" in values:  # nobody claims it of these, but where one is there instead of an actor it is asked
+        for one in scene.subjects:
+            if one.kind not in ACTORS:
+                out["activity"][kinds.index(one.kind)] = values["activity"].index(_SHOWN.get(one.kind, "none"))
     return out
+
+
+_SHOWN = {"cyclist": "bicycle"}
 
 
 def mirrored(labels: Labels) -> Labels:
     """The labels of the mirrored clip: left and right change places."""
     swaps = {"direction": ("left", "right"), "camera": ("pan left", "pan right")}
-    out = dict(labels)
+    values, out = values_of(WIDE.name), dict(labels)  # which begin with those of the core
     for name, (left, right) in swaps.items():
-        out[name] = _swapped(labels[name], VALUES[name].index(left), VALUES[name].index(right))
+        out[name] = _swapped(labels[name], values[name].index(left), values[name].index(right))
     first, second, pair = labels["relation"]
     out["relation"] = np.array([first, second, {0: 1, 1: 0}.get(int(pair), int(pair))])
     return out
@@ -120,7 +129,10 @@ def _swapped(values: np.ndarray, a: int, b: int) -> np.ndarray:
 
 
 class RenderedClips:
-    """The clips of data-set folders, in memory. ValueError where a folder is no rendered data set."""
+    """The clips of data-set folders, in memory. `world`: of all their scenes.
+
+    ValueError where a folder is no rendered data set, or where scenes are of two worlds.
+    """
 
     def __init__(
         self,
@@ -132,6 +144,11 @@ class RenderedClips:
     ):
         """coded_share: of clips that are encoded once more with H.264, each at one of QUALITIES. most: clips of each folder."""
         rows = [row for folder in folders for row in _rows(Path(folder))[:most]]
+        worlds = sorted({from_json(row["scene"]).world for row in rows})
+        if len(worlds) > 1:
+            names = ", ".join(map(str, folders))
+            raise ValueError(f"{names} hold clips of the worlds {' and '.join(worlds)}: give folders of one of them")
+        self.world = worlds[0]
         self.clips: list[Clip] = []
         with ThreadPoolExecutor(2) as pool, tempfile.TemporaryDirectory() as scratch:
             jobs = ((number, row, coded_share, Path(scratch)) for number, row in enumerate(rows))
@@ -209,11 +226,12 @@ def _read(job: tuple[int, dict[str, Any], float, Path]) -> Clip:
         frames_THWC = coded(frames_THWC, int(rng.choice(QUALITIES)), scratch / f"{number}.mp4")
     with ONE_AT_A_TIME, np.load(folder / row["mask"]) as file:
         masks_THW = sampled(file["masks"])
-    records = [KINDS.index(subject.kind) for subject in scene.subjects]
+    kinds = values_of(scene.world)["kind"]
+    records = [kinds.index(subject.kind) for subject in scene.subjects]
     texts = tuple(row.get("texts") or [row["text"]])
-    kinds_TKhw = _kinds_in_cells(masks_THW, records)
+    kinds_TKhw = _kinds_in_cells(masks_THW, records, len(kinds))
     labels = labels_of(scene)
-    if labels["relation"][2] == UNKNOWN and scene.before is None and len(scene.subjects) > 1:
+    if labels["relation"][2] == UNKNOWN and is_seen_at_first(scene) and len(scene.subjects) > 1:
         labels["relation"] = _side_by_side(masks_THW[0], records)
     return Clip(scene, texts, np.ascontiguousarray(sampled(frames_THWC)), kinds_TKhw, labels)
 
@@ -227,9 +245,9 @@ def _side_by_side(mask_HW: np.ndarray, records: Sequence[int]) -> np.ndarray:
     return np.array([*records[:2], PAIRS.index("left of" if is_left else "right of")])
 
 
-def _kinds_in_cells(masks_THW: np.ndarray, records: Sequence[int]) -> np.ndarray:
+def _kinds_in_cells(masks_THW: np.ndarray, records: Sequence[int], kinds: int) -> np.ndarray:
     frames, height, width = masks_THW.shape
-    out = np.zeros((frames, len(KINDS), height // CELL, width // CELL), np.uint8)
+    out = np.zeros((frames, kinds, height // CELL, width // CELL), np.uint8)
     for record, kind in enumerate(records):
         covered = (masks_THW == record + 1).astype(np.float32)
         out[:, kind] += (255 * reduce(covered, "T (h y) (w x) -> T h w", "mean", y=CELL, x=CELL)).astype(np.uint8)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gpt_video.diorama.world import WORLDS
+
 if TYPE_CHECKING:
     from eval.results import Results
 
@@ -35,6 +37,9 @@ def evaluate(
     out: OutOption = Path("eval-results"),
     model: ModelOption = None,
     long: Annotated[bool, typer.Option("--long/--short", help="The long or the short form of DioramaBench.")] = False,
+    world: Annotated[
+        str | None, typer.Option(help="`core` or `wide`: whose DioramaBench (default: what the model was trained on).")
+    ] = None,
     skip: Annotated[
         str, typer.Option(help="Parts of a model's measurement to leave out, such as drift,surprise.")
     ] = "",
@@ -69,11 +74,11 @@ def evaluate(
         raise ValueError(
             "--protocol, --weights and --size compare two folders: name the real videos with --reference DIR"
         )
-    if videos is not None and (model or long or skip or shards):
-        raise ValueError("--model, --long, --skip and --shards measure a model: give them without --videos")
+    if videos is not None and (model or long or world or skip or shards):
+        raise ValueError("--model, --long, --world, --skip and --shards measure a model: give them without --videos")
     with _needs_extra(), _bars() as report:
         if videos is None:
-            results = _model(model, out, "long" if long else "short", skip, shards, batch_size, report)
+            results = _model(model, out, "long" if long else "short", world, skip, shards, batch_size, report)
         else:
             results = _videos(videos, reference, out, protocol, weights, size, clip, scale, report)
     for line in results.skipped:
@@ -87,8 +92,16 @@ def evaluate(
 
 
 def _model(
-    model: str | None, out: Path, form: str, skip: str, shards: Path | None, batch_size: int, report: Any
+    model: str | None,
+    out: Path,
+    form: str,
+    world: str | None,
+    skip: str,
+    shards: Path | None,
+    batch_size: int,
+    report: Any,
 ) -> Results:
+    from eval.generators import trained_world
     from eval.model_parts import PARTS, ModelTask
     from eval.run import measure_model
 
@@ -98,12 +111,14 @@ def _model(
         raise ValueError(
             f"{unknown[0]!r} cannot be skipped: name some of {', '.join(p for p in PARTS if p != 'bench')}"
         )
+    if world is not None and world not in WORLDS:
+        raise ValueError(f"there is no world {world!r}: use one of {', '.join(WORLDS)}")
     parts = tuple(name for name in PARTS if name not in left_out)
-    task = ModelTask(form, parts, str(shards) if shards else None, batch_size)
     _claim(out)
     from gpt_video.generate import VideoGenerator
 
     generator = VideoGenerator.from_pretrained(model)
+    task = ModelTask(form, parts, world or trained_world(generator), str(shards) if shards else None, batch_size)
     return measure_model(
         generator, out, task, name=Path(model).name if model else "the embedded model", on_progress=report
     )

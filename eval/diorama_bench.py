@@ -36,7 +36,14 @@ class DioramaBench:
     """One suite put to one generator, in the folder `out`."""
 
     def __init__(self, suite: Suite, judge: Judge, generator: Generator, out: str | Path, *, keep_clips: bool = False):
-        """keep_clips: also write every video to out/clips. ValueError if `out` holds the records of another run."""
+        """keep_clips: also write every video to out/clips.
+
+        ValueError if `out` holds the records of another run, or if the judge knows another world than the suite's.
+        """
+        if judge.world != suite.world:
+            raise ValueError(
+                f"the suite is of the world {suite.world}, and the judge knows {judge.world}: give that world's"
+            )
         self.suite, self.judge, self.generator, self.keep_clips = suite, judge, generator, keep_clips
         self.out = Path(out)
         self.records: list[Record] = []

@@ -23,19 +23,19 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import Tensor, nn
 
-from eval.attributes import VALUES
+from eval.attributes import values_of
 from eval.clip_score import ClipNetwork
 from eval.clips import STRIDE
 from eval.features import Extractor, InputLaw
-from eval.judge_net import Norm, Residual, SpaceTime
-from eval.store import load_network
+from eval.judge_net import OF_SCENE, Norm, Residual, SpaceTime
+from eval.store import WEIGHTS, load_network
+from gpt_video.diorama.world import CORE
 from gpt_video.text import normalise
 
 if TYPE_CHECKING:
     from transformers import CLIPModel, PreTrainedTokenizerFast
 
-WEIGHTS = Path(__file__).parent / "weights"
-CLIP_FOLDER = WEIGHTS / "diorama-clip"
+CLIP_FOLDER = "diorama-clip"  # in the folder of a world's networks
 SIDE = 128
 LAW = InputLaw(size=(SIDE, SIDE), antialias=True)  # wide and tall frames are stretched to a square: nothing is cut off
 LONGEST_TEXT = 64
@@ -88,7 +88,7 @@ def build_clip_tokenizer(texts: Iterable[str], vocabulary: int = 1200) -> PreTra
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=LONGEST_TEXT, **names)
 
 
-def diorama_clip(folder: str | Path = CLIP_FOLDER) -> ClipNetwork:
+def diorama_clip(folder: str | Path = WEIGHTS / CLIP_FOLDER) -> ClipNetwork:
     """The tiny CLIP, for `clip_score` and `align`. Raises ValueError if it is missing or damaged."""
     folder = Path(folder)
     try:
@@ -157,10 +157,12 @@ def change(clip_BCTHW: Tensor) -> Tensor:
 class FeatureHeads(nn.Module):
     """What the features must tell, by one matrix each: kept only while training."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: str = CORE.name) -> None:
         super().__init__()
-        sizes = {"tampering": len(TAMPERING), "quality": len(QUALITIES)}
-        sizes |= {name: len(VALUES[name]) for name in ("kind", "colour", "action", "place", "time", "camera")}
+        sizes, values = {"tampering": len(TAMPERING), "quality": len(QUALITIES)}, values_of(world)
+        sizes |= {
+            name: len(values[name]) for name in ("kind", "colour", "action", *OF_SCENE, "activity") if name in values
+        }
         self.heads = nn.ModuleDict({name: nn.Linear(FEATURES, size) for name, size in sizes.items()})
 
     def forward(self, features_BD: Tensor) -> dict[str, Tensor]:
@@ -172,5 +174,7 @@ def diorama_extractor(folder: str | Path = WEIGHTS) -> Extractor:
     record, tensors, sha256 = load_network(folder, "diorama-features")
     net = FeatureNet(record["width"])
     net.load_state_dict(tensors)
-    settings = f"{FEATURES} numbers, every second frame, trained on the diorama"
+    world = record.get("world", CORE.name)
+    diorama = "diorama" if world == CORE.name else f"{world} diorama"
+    settings = f"{FEATURES} numbers, every second frame, trained on the {diorama}"
     return Extractor("diorama-features", sha256, FEATURES, LAW, net.eval(), settings=settings)

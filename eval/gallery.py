@@ -26,12 +26,13 @@ EDITS, CHANGES = 3, 3
 LONG_SIDE, CRF = 160, 30
 SHARES = ("attributes right", "attributes kept", "edit done")
 # By which number clips are ranked: the first of these that the rows have.
+PROMPTS = ("prompt", "sentence", "video")  # what the rows are that are ranked
 RANKED_BY = ("attributes right", "CLIP score", "diorama-clip score", "motion")
 
 
 def best_and_worst(rows: Sequence[Row], out: Path) -> str:
     """The best and the worst videos of prompts, by the first number that most of them have."""
-    shown = [row for row in rows if row["what"] in ("prompt", "video") and row.get("video")]
+    shown = [row for row in rows if row["what"] in PROMPTS and row.get("video")]
     measure = _measure(shown)
     if measure is None:
         return ""
@@ -43,6 +44,12 @@ def best_and_worst(rows: Sequence[Row], out: Path) -> str:
         f'<h3>{t}</h3><div class="clips">{"".join(_clip(r, measure, out) for r in group)}</div>' for t, group in groups
     ]
     return f'<section><h2>Clips</h2><p class="soft">By {escape(measure)}.</p>{"".join(parts)}</section>'
+
+
+def every(rows: Sequence[Row], what: str, out: Path) -> str:
+    """All videos of one kind of row, in their order."""
+    shown = [row for row in rows if row["what"] == what and row.get("video")]
+    return f'<div class="clips">{"".join(_clip(row, SHARES[0], out) for row in shown)}</div>' if shown else ""
 
 
 def edits(rows: Sequence[Row], out: Path) -> str:
@@ -95,7 +102,7 @@ def _clip(row: Row, measure: str, out: Path, before: Row | None = None) -> str:
 def changes(a: Results, b: Results, folder_a: Path, folder_b: Path) -> str:
     """The prompts on which the two differ most, side by side."""
     theirs = {row["key"]: row for row in b.rows}
-    both = [(row, theirs[row["key"]]) for row in a.rows if row["key"] in theirs and row["what"] in ("prompt", "video")]
+    both = [(row, theirs[row["key"]]) for row in a.rows if row["key"] in theirs and row["what"] in PROMPTS]
     measure = _measure([row for row, _ in both])
     if measure is None:
         return ""

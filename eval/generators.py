@@ -5,6 +5,7 @@ Enters: `Ask`s. Leaves: one `Made` for each, in order. The benchmark knows no mo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ import torch
 from eval.clips import blurred, network_input
 from gpt_video.diorama.render import Renderer
 from gpt_video.diorama.scene import Scene
+from gpt_video.diorama.world import CORE
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GenerateRequest, PastTurn, size_name
 from tokenizer.video import clip_to_frames, fit, frames_to_clip, nearest_shape
@@ -90,6 +92,12 @@ class ModelGenerator:
 def trained_size(generator: VideoGenerator, size: tuple[int, int]) -> tuple[int, int]:
     """The (height, width) that the model was trained on whose shape is nearest to `size`."""
     return nearest_shape(*size, generator.settings.shapes)
+
+
+def trained_world(generator: VideoGenerator) -> str:
+    """The name of the diorama's world that the model was trained on: "world" in its training_data.json; the core if not there."""
+    path = generator.bundle.folder / "training_data.json"
+    return str(json.loads(path.read_text("utf-8")).get("world", CORE.name)) if path.is_file() else CORE.name
 
 
 @torch.inference_mode()

@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from eval.attributes import NAMES, SECOND, VALUES, Claim, claims
+from eval.attributes import NAMES, SECOND, Claim, claims, values_of
 from eval.clips import Clip, network_input, sampled
-from eval.judge_net import COARSE, PAIRS, JudgeConfig, JudgeNet, channels_last
-from eval.store import load_network, save_network
+from eval.judge_net import COARSE, OF_SCENE, PAIRS, JudgeConfig, JudgeNet, channels_last
+from eval.reading import ANIMAL
+from eval.store import WEIGHTS, load_network, save_network
+from gpt_video.diorama.phrasing import ANIMALS
 from gpt_video.diorama.scene import Scene
+from gpt_video.diorama.world import WORLDS
 
-WEIGHTS = Path(__file__).parent / "weights"
-KINDS = VALUES["kind"]
 LONGEST = 33  # frames that the network was shown at once
 CEILING_TO_COUNT = 0.80  # an attribute that the judge itself gets right less often is shown, and left out of means
 PRESENT = 0.5
@@ -34,7 +35,10 @@ PRESENT = 0.5
 @dataclass(frozen=True, eq=False)
 class Judgement:
     """Probabilities: count (K, 4), colour (K, 10), size, action, direction, speed (K, values) of each kind K; relation
-    (K, K, PAIRS); place, time, camera (values)."""
+    (K, K, PAIRS); place, time, camera (values). In the wide world also activity (K, values); weather, style (values).
+
+    Scenes that it is asked about must be of the judge's world.
+    """
 
     tables: Mapping[str, np.ndarray]
 
@@ -48,7 +52,7 @@ class Judgement:
 
         So that a blue dog where a blue cat was asked for is of the wrong kind and of the right colour.
         """
-        wanted = [KINDS.index(subject.kind) for subject in scene.subjects]
+        wanted = [_kinds(scene).index(subject.kind) for subject in scene.subjects]
         others = [k for k in np.argsort(-self.present) if k not in wanted and self.present[k] > PRESENT]
         parts = []
         for kind in wanted:
@@ -60,26 +64,26 @@ class Judgement:
         """{value: probability} of one attribute of a subject of the scene, or of the scene as a whole."""
         if attribute in ("kind", "absent"):
             shares = self.present if attribute == "kind" else 1 - self.present
-            return dict(zip(KINDS, shares.tolist(), strict=True))
+            return dict(zip(_kinds(scene), shares.tolist(), strict=True))
         parts = self.kinds_of(scene)
         if attribute == "relation":
             left, right, behind, _ = self.tables["relation"][parts[0], parts[1]].tolist()
             return {"left of": left, "behind": behind, "next to": left + right}
         table = self.tables[attribute]
-        row = table if attribute in ("place", "time", "camera") else table[parts[subject]]
-        return dict(zip(VALUES[attribute], row.tolist(), strict=True))
+        row = table if attribute in OF_SCENE else table[parts[subject]]
+        return dict(zip(values_of(scene.world)[attribute], row.tolist(), strict=True))
 
     def about(self, scene: Scene) -> dict[str, dict[str, float]]:
         """{attribute: {value: probability}} of the scene's topic and of the scene."""
-        names = [name for name in VALUES if name != "absent" and (name != "relation" or len(scene.subjects) > 1)]
-        return {name: self.probabilities(name, scene) for name in names}
+        left_out = {"absent"} if len(scene.subjects) > 1 else {"absent", "relation"}
+        return {name: self.probabilities(name, scene) for name in values_of(scene.world) if name not in left_out}
 
     def answer(self, claim: Claim, scene: Scene) -> str:
         """The most probable value of what the claim is about; the kind that plays its part; for "absent", yes or no."""
         if claim.attribute == "kind":
-            return KINDS[self.kinds_of(scene)[claim.subject]]
+            return _kinds(scene)[self.kinds_of(scene)[claim.subject]]
         if claim.attribute == "absent":
-            return "yes" if self.present[KINDS.index(claim.value)] <= PRESENT else "no"
+            return "no" if self._is_there(claim.value, scene) else "yes"
         if claim.attribute == "relation":
             parts = self.kinds_of(scene)
             return PAIRS[int(self.tables["relation"][parts[0], parts[1]].argmax())]
@@ -89,12 +93,16 @@ class Judgement:
     def is_right(self, claim: Claim, scene: Scene) -> bool:
         """Whether the clip shows what the claim says. scene: what was asked for, to know which subject is meant."""
         if claim.attribute in ("kind", "absent"):
-            return bool(self.present[KINDS.index(claim.value)] > PRESENT) == (claim.attribute == "kind")
+            return self._is_there(claim.value, scene) == (claim.attribute == "kind")
         if claim.attribute == "relation":
             return self._is_related(claim.value, scene)
         if claim.attribute == "colour":
             return claim.value in self._colours(claim.subject, scene)
         return self.answer(claim, scene) == claim.value
+
+    def _is_there(self, kind: str, scene: Scene) -> bool:
+        wanted = ANIMALS if kind == ANIMAL else (kind,)
+        return any(bool(self.present[_kinds(scene).index(one)] > PRESENT) for one in wanted)
 
     def _is_related(self, relation: str, scene: Scene) -> bool:
         first, second, *_ = self.kinds_of(scene)
@@ -123,19 +131,25 @@ class Judge:
 
     @classmethod
     def load(cls, folder: str | Path = WEIGHTS) -> Judge:
-        """Raises ValueError if the files are missing, damaged, or of another version of the world."""
+        """Raises ValueError if the files are missing, damaged, or of another version of their world."""
         record, tensors, sha256 = load_network(folder, "judge")
-        if record["values"] != _values():
+        config = JudgeConfig(**record["config"])
+        if config.world not in WORLDS or record["values"] != _values(config.world):
             raise ValueError(f"the judge in {folder} knows other kinds or colours than this world: train it again")
-        net = JudgeNet(JudgeConfig(**record["config"]))
+        net = JudgeNet(config)
         net.load_state_dict(tensors)
         return cls(net, record, sha256)
 
     def save(self, folder: str | Path) -> str:
         """Writes judge.json and judge.safetensors (float16); returns the SHA-256 of the weights."""
-        record = self.record | {"config": asdict(self.net.config), "values": _values()}
+        record = self.record | {"config": asdict(self.net.config), "values": _values(self.world)}
         self.sha256 = save_network(folder, "judge", self.net.state_dict(), record)
         return self.sha256
+
+    @property
+    def world(self) -> str:
+        """The name of the world that it knows."""
+        return self.net.config.world
 
     @property
     def ceiling(self) -> dict[str, float]:
@@ -186,6 +200,10 @@ def check_frames(frames_THWC: np.ndarray) -> None:
         )
 
 
-def _values() -> dict[str, list[str]]:
+def _kinds(scene: Scene) -> tuple[str, ...]:
+    return values_of(scene.world)["kind"]
+
+
+def _values(world: str) -> dict[str, list[str]]:
     """What the heads stand for, so that weights of an older world are not read as of this one."""
-    return {name: list(values) for name, values in VALUES.items()} | {"pairs": list(PAIRS)}
+    return {name: list(values) for name, values in values_of(world).items()} | {"pairs": list(PAIRS)}

@@ -4,9 +4,9 @@ Enters: a clip as clip_BTCHW float in [-1, 1], every second frame of 8 a second.
 things once for each kind K of the diorama.
 
     frame -> features at 1/8 -> which kind is in each cell (learnt from the renderer's masks)
-          -> features at 1/16, mixed over time                                  -> place, time, camera
+          -> features at 1/16, mixed over time                                  -> place, time, camera (weather, style)
     kind by kind: features under its cells, and where along x and y those are, frame by frame
-          -> mixed over time -> count, colour, size, action, direction, speed; pairs of kinds -> relation
+          -> mixed over time -> count, colour, size, action, direction, speed (activity); pairs of kinds -> relation
 
 Looking only where a kind was found is why few clips are enough, and why a purple ball is read right by a judge that never
 saw one: the colour head is shared by all kinds.
@@ -22,10 +22,12 @@ import torch.nn.functional as F
 from einops import rearrange, reduce, repeat
 from torch import Tensor, nn
 
-from eval.attributes import ACTIONS, COUNTS, DIRECTIONS, VALUES
+from eval.attributes import values_of
+from gpt_video.diorama.world import CORE
 
-KINDS, COLOURS, SIZES, SPEEDS = (VALUES[name] for name in ("kind", "colour", "size", "speed"))
-PLACES, TIMES, CAMERAS = (VALUES[name] for name in ("place", "time", "camera"))
+# What has a head of its own, in every world that has it: of each kind of thing, and of the scene as a whole.
+OF_KIND = ("count", "colour", "size", "action", "direction", "speed", "activity")
+OF_SCENE = ("place", "time", "camera", "weather", "style")
 PAIRS = ("left of", "right of", "behind", "in front of")  # how the first kind stands to the second
 BINS = 16  # of a profile along x or y
 CELL, COARSE = 8, 16  # pixels a side of a cell of the finer and the coarser features
@@ -36,13 +38,26 @@ Net = TypeVar("Net", bound=nn.Module)
 
 @dataclass(frozen=True)
 class JudgeConfig:
-    """Channels at a quarter, an eighth and a sixteenth of the frame's side, and of what is kept of each kind in each frame."""
+    """Channels at a quarter, an eighth and a sixteenth of the frame's side, and of what is kept of each kind in each frame.
+
+    world: whose kinds and values the heads stand for.
+    """
 
     quarter: int = 32
     eighth: int = 64
     sixteenth: int = 96
     slot: int = 96
     hidden: int = 128
+    world: str = CORE.name
+
+    def heads(self, names: tuple[str, ...]) -> dict[str, int]:
+        """{name: how many values it has} of those of the names that the world has."""
+        values = values_of(self.world)
+        return {name: len(values[name]) for name in names if name in values}
+
+    @property
+    def kinds(self) -> int:
+        return len(values_of(self.world)["kind"])
 
 
 class JudgeNet(nn.Module):
@@ -58,22 +73,16 @@ class JudgeNet(nn.Module):
             nn.Conv2d(c.quarter, c.eighth, 3, stride=2, padding=1),
             *(Residual(c.eighth) for _ in range(3)),
         )
-        self.finds = nn.Sequential(Norm(c.eighth), nn.Conv2d(c.eighth, 1 + len(KINDS), 1))
+        self.finds = nn.Sequential(Norm(c.eighth), nn.Conv2d(c.eighth, 1 + c.kinds, 1))
         self.coarser = nn.Conv2d(c.eighth, c.sixteenth, 3, stride=2, padding=1)
         self.over_time = nn.ModuleList(SpaceTime(c.sixteenth) for _ in range(2))
         self.slots = Slots(c)
         wide = c.eighth + 4 * c.sixteenth
-        self.of_scene = nn.ModuleDict(
-            {
-                "place": mlp(wide, c.hidden, len(PLACES)),
-                "time": mlp(wide, c.hidden, len(TIMES)),
-                "camera": mlp(wide, c.hidden, len(CAMERAS)),
-            }
-        )
+        self.of_scene = nn.ModuleDict({name: mlp(wide, c.hidden, n) for name, n in c.heads(OF_SCENE).items()})
 
     def forward(self, clip_BTCHW: Tensor, told_BTKhw: Tensor | None = None) -> Logits:
-        """Logits: "cells" BTKhw (K = background and kinds); count, colour, size, action, direction, speed B(kind)(value);
-        relation B(kind)(kind)(pair); place, time, camera B(value).
+        """Logits: "cells" BTKhw (K = background and kinds); those of OF_KIND B(kind)(value); relation B(kind)(kind)(pair);
+        those of OF_SCENE B(value).
 
         H and W: multiples of 16. T >= 1. The answer about a clip does not depend on others of the batch.
         told: in training, shares of each cell that kinds have, to be looked at instead of those found; -1 where they are not told.
@@ -105,17 +114,14 @@ class Slots(nn.Module):
     def __init__(self, c: JudgeConfig):
         super().__init__()
         self.look = nn.Linear(c.eighth + c.sixteenth + 3 * BINS + 2, c.slot)
-        self.kind = nn.Parameter(torch.zeros(len(KINDS), c.slot))
+        self.kind = nn.Parameter(torch.zeros(c.kinds, c.slot))
         self.mixes = nn.ModuleList(OverTime(c.slot) for _ in range(2))
-        values = {
-            "count": COUNTS, "colour": COLOURS, "size": SIZES, "action": ACTIONS, "direction": DIRECTIONS, "speed": SPEEDS,
-        }  # fmt: skip
-        self.heads = nn.ModuleDict({name: mlp(4 * c.slot, c.hidden, len(of)) for name, of in values.items()})
+        self.heads = nn.ModuleDict({name: mlp(4 * c.slot, c.hidden, n) for name, n in c.heads(OF_KIND).items()})
         self.first, self.second = nn.Linear(c.slot, c.hidden), nn.Linear(c.slot, c.hidden)
         self.relation = nn.Linear(c.hidden, len(PAIRS))
 
     def forward(self, fine_NChw: Tensor, coarse_NChw: Tensor, shares_NKhw: Tensor, frames: int) -> Logits:
-        height, width = shares_NKhw.shape[-2:]
+        kinds, height, width = shares_NKhw.shape[1:]
         area_NK1 = shares_NKhw.sum(dim=(2, 3))[..., None]
         along_x = F.adaptive_avg_pool2d(shares_NKhw, (1, BINS))[:, :, 0] * height
         along_y = F.adaptive_avg_pool2d(shares_NKhw, (BINS, 1))[..., 0] * width
@@ -124,7 +130,7 @@ class Slots(nn.Module):
             under(coarse_NChw, F.avg_pool2d(shares_NKhw, COARSE // CELL)),
             along_x,
             along_y,
-            repeat(along_x.sum(dim=1), "N X -> N K X", K=len(KINDS)),  # what else is there
+            repeat(along_x.sum(dim=1), "N X -> N K X", K=kinds),  # what else is there
             area_NK1 * 0.05,
             torch.full_like(area_NK1, height / width),
         ]
@@ -134,9 +140,7 @@ class Slots(nn.Module):
         for mix in self.mixes:
             mixed = mix(mixed)
         seen = torch.cat(over_frames(mixed, dim=2), dim=-1)
-        logits = {
-            name: rearrange(head(seen).float(), "(B K) V -> B K V", K=len(KINDS)) for name, head in self.heads.items()
-        }
+        logits = {name: rearrange(head(seen).float(), "(B K) V -> B K V", K=kinds) for name, head in self.heads.items()}
         pairs_BKKD = F.gelu(self.first(first_BKD)[:, :, None] + self.second(first_BKD)[:, None])
         return {**logits, "relation": self.relation(pairs_BKKD).float()}
 

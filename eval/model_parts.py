@@ -1,4 +1,4 @@
-"""The measurements of a model, one function each: bench, sentences, words, anchors, reconstructions, surprise,
+"""The measurements of a model, one function each: bench, sentences, article, words, anchors, reconstructions, surprise,
 drift, copies.
 
 Enters: a loaded model, the folder of the run, what is asked (`ModelTask`), and the networks that judge (`Instruments`). Leaves: a
@@ -21,21 +21,21 @@ import numpy as np
 
 from eval.autoregressive import MEASURES, Pairs, anchored, drift, surprise_scores
 from eval.bench_scores import Record, Scores
-from eval.clip_score import ClipNetwork, clip_score, consistency_scores
+from eval.clip_score import clip_score, consistency_scores
 from eval.copies import TrainingCodes, copy_scores
 from eval.diorama_bench import FPS, DioramaBench
-from eval.diorama_nets import diorama_clip, diorama_extractor
-from eval.features import Extractor
 from eval.folder import Frames, RememberingClip, Video
 from eval.generators import Ask, Generator, Made, ModelGenerator, codes_of, trained_size
+from eval.instruments import Instruments, LeftOut
 from eval.judge import Judge
 from eval.protocol import Protocol, Score
 from eval.reconstructions import Pair, reconstruction_scores
-from eval.results import Row
-from eval.sentences import sentences_suite
+from eval.results import APART, Row
+from eval.sentences import article_suite, sentences_suite
 from eval.suite import Prompt, Suite, build_suite
 from eval.unaffected import rendered
 from gpt_video.diorama.render import RendererUnavailable
+from gpt_video.diorama.world import CORE, WIDE
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GenerateRequest, size_name
 from tokenizer.video import read_video, write_video
@@ -45,10 +45,6 @@ CLIPS, CODES, REAL = "clips", "codes", "real"
 LEAST_SCENES = 32  # two for each block of the jackknife
 Count = Callable[[int, int], None]
 Report = Callable[[str, int, int], None]
-
-
-class LeftOut(Exception):
-    """A part that cannot be measured here, with the reason; the others are still wanted."""
 
 
 @dataclass(frozen=True)
@@ -71,27 +67,15 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Instruments:
-    """The networks that look at a model's videos, all of them small and inside the package."""
-
-    judge: Judge
-    clip: ClipNetwork
-    features: Extractor
-
-    @classmethod
-    def load(cls) -> Instruments:
-        """Raises ValueError if one of them is missing or damaged."""
-        return cls(Judge.load(), diorama_clip(), diorama_extractor())
-
-
-@dataclass(frozen=True)
 class ModelTask:
-    """What is asked of a model. form: of DioramaBench, or a Suite; shards: training codes, for the copy check."""
+    """What is asked of a model. form: of DioramaBench in the world of that name, or a Suite of any world; shards: training
+    codes, for the copy check."""
 
     form: str | Suite = "short"
     parts: tuple[str, ...] = (
         "bench",
         "sentences",
+        "article",
         "words",
         "anchors",
         "reconstructions",
@@ -99,6 +83,7 @@ class ModelTask:
         "drift",
         "copies",
     )
+    world: str = CORE.name
     shards: str | None = None
     batch_size: int = 8
     drift_videos: int = 2
@@ -113,7 +98,13 @@ class ModelTask:
 
     @cached_property
     def suite(self) -> Suite:
-        return build_suite(self.form) if isinstance(self.form, str) else self.form
+        return build_suite(self.form, world=self.world) if isinstance(self.form, str) else self.form
+
+    @property
+    def possible(self) -> tuple[str, ...]:
+        """The parts that are asked for, in their order, without those that the suite's world has nothing for."""
+        of_world = set(self.parts) if self.suite.world == WIDE.name else set(self.parts) - {"article"}
+        return tuple(part for part in PARTS if part in of_world)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -148,18 +139,32 @@ def run_bench(maker: Generator, out: Path, suite: Suite, judge: Judge, report: C
 
 def sentences(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
     """The prompts that no template made, scored apart."""
-    folder, judge = out / "sentences", instruments.judge
-    run = DioramaBench(sentences_suite(), judge, ModelGenerator(generator, task.batch_size), folder, keep_clips=True)
+    maker = ModelGenerator(generator, task.batch_size)
+    return run_apart(maker, out, sentences_suite(task.suite.world), "sentences", instruments.judge, report)
+
+
+def article(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
+    """The scenes of the article, for the eye; the numbers of ten videos are only beside them."""
+    return run_apart(
+        ModelGenerator(generator, task.batch_size), out, article_suite(), "article", instruments.judge, report
+    )
+
+
+def run_apart(maker: Generator, out: Path, suite: Suite, part: str, judge: Judge, report: Count) -> Part:
+    """Prompts beside those of the benchmark, in a folder of their own, under scores and rows that bear their name."""
+    run = DioramaBench(suite, judge, maker, out / part, keep_clips=True)
     scores = [score for score in run.run(report) if score.name.startswith(("attributes right", "French minus"))]
-    table = Scores(judge, run.protocol, "")
-    rows = [row | {"video": f"sentences/{row['video']}"} for row in (_row(r, table, folder) for r in run.records)]
-    return Part(tuple(replace(score, name=f"{score.name}, unseen sentences") for score in scores), tuple(rows))
+    table, (what, said_of) = Scores(judge, run.protocol, ""), APART[part]
+    rows = (_row(record, table, out / part) for record in run.records)
+    named = tuple(row | {"what": what, "video": f"{part}/{row['video']}"} for row in rows)
+    return Part(tuple(replace(score, name=f"{score.name}, {said_of}") for score in scores), named)
 
 
 def words(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
     """How well the videos of the prompts fit their words, and how steady they are beside how much moves."""
     videos = [Video(out / CLIPS / f"{prompt.key}.mp4", prompt.key, prompt.text) for prompt in task.suite.prompts]
-    prompts, network = [video.prompt for video in videos], RememberingClip.of(instruments.clip, out / "cache" / "clip")
+    network = RememberingClip.of(instruments.needed_clip(), out / "cache" / "clip")
+    prompts = [video.prompt for video in videos]
     score, alignment = clip_score(_counted(Frames(videos), report), prompts, network, codec=CODEC)
     values = zip(videos, alignment.per_video("100 cos"), strict=True)
     rows = [{"key": video.name, score.name: float(value)} for video, value in values]
@@ -173,7 +178,7 @@ def anchors(generator: VideoGenerator, out: Path, task: ModelTask, instruments: 
     mine, others = task.scenes, _other_scenes(task)
     if len(mine) < LEAST_SCENES:
         raise LeftOut(f"a distance of {len(mine)} videos says nothing: it needs {LEAST_SCENES} scenes")
-    total, network = len(mine) + len(others), instruments.features
+    total, network, clip = len(mine) + len(others), instruments.needed_features(), instruments.needed_clip()
     real = [_drawn(prompt, out / REAL / f"{prompt.key}.mp4") for prompt in _counted(mine, report, total)]
     reference = [_drawn(p, out / REAL / f"other-{p.key}.mp4") for p in _counted(others, report, total, len(mine))]
     made = {
@@ -182,7 +187,7 @@ def anchors(generator: VideoGenerator, out: Path, task: ModelTask, instruments: 
     }
 
     def pairs(paths: Sequence[Path], prompts: Sequence[Prompt]) -> Pairs:
-        texts = [instruments.clip.text_features(prompt.text)[0] for prompt in prompts]
+        texts = [clip.text_features(prompt.text)[0] for prompt in prompts]
         return Pairs(np.concatenate([network([read_video(path)[0]]) for path in paths]), np.stack(texts))
 
     settings = Protocol(
@@ -190,8 +195,8 @@ def anchors(generator: VideoGenerator, out: Path, task: ModelTask, instruments: 
         codec=CODEC,
         fps=FPS,
         input_law=str(network.law),
-        extractor=f"{network.description} and {instruments.clip.name}",
-        extractor_sha256=f"{network.sha256} {instruments.clip.sha256}",
+        extractor=f"{network.description} and {clip.name}",
+        extractor_sha256=f"{network.sha256} {clip.sha256}",
         statistic="joint Frechet distance, parts scaled to variance 1",
         reference_sha256=task.suite.hash,
     )
@@ -290,6 +295,7 @@ def copies(generator: VideoGenerator, out: Path, task: ModelTask, instruments: I
 PARTS: dict[str, Callable[[VideoGenerator, Path, ModelTask, Instruments, Count], Part]] = {
     "bench": bench,
     "sentences": sentences,
+    "article": article,
     "words": words,
     "anchors": anchors,
     "reconstructions": reconstructions,
@@ -342,7 +348,7 @@ def _row(record: Record, table: Scores, out: Path) -> Row:
 def _other_scenes(task: ModelTask) -> list[Prompt]:
     """As many held-out scenes again, which the model was not asked for."""
     form = task.form if isinstance(task.form, str) else "short"
-    other = ModelTask(build_suite(form, seed=1), parts=("bench",))
+    other = ModelTask(build_suite(form, seed=1, world=task.suite.world), parts=("bench",))
     return other.scenes[: len(task.scenes)]
 
 

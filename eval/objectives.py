@@ -19,10 +19,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from eval import diorama_nets as nets
-from eval.attributes import VALUES
+from eval.attributes import values_of
 from eval.clips import UNKNOWN, Batch, Clip, RenderedClips, blurred, degraded, resized_and_back, stacked
 from eval.judge import Judge, accuracy
-from eval.judge_net import JudgeNet, Logits, channels_last
+from eval.judge_net import OF_KIND, OF_SCENE, JudgeConfig, JudgeNet, Logits, channels_last
 from eval.protocol import file_sha256
 from eval.store import save_network
 from gpt_video.files import write_text
@@ -82,7 +82,7 @@ class JudgeTask(Task):
 
     def __init__(self, clips: RenderedClips, seed: int, frames: int):
         super().__init__(clips, seed, frames)
-        self.model: JudgeNet = channels_last(JudgeNet())
+        self.model: JudgeNet = channels_last(JudgeNet(JudgeConfig(world=clips.world)))
 
     def batch(self, step: int) -> Batch:
         rng = self.rng(step)
@@ -116,8 +116,9 @@ def judge_losses(logits: Logits, batch: Batch) -> dict[str, Tensor]:
     terms["count"] = F.cross_entropy(logits["count"].flatten(0, 1), labels["count"].flatten(), count_weights)
     there = labels["colour"].sum(dim=-1) > 0
     terms["colour"] = F.cross_entropy(logits["colour"][there], labels["colour"][there])
-    for name in ("size", "action", "direction", "speed", "place", "time", "camera"):
-        terms[name] = _known(logits[name], labels[name])
+    for name in (*OF_KIND[2:], *OF_SCENE):
+        if name in labels:
+            terms[name] = _known(logits[name], labels[name])
     first, second, pair = labels["relation"].unbind(-1)
     rows = torch.arange(len(pair), device=pair.device)
     seen, inverse = logits["relation"], torch.where(pair == UNKNOWN, pair, pair ^ 1)  # PAIRS come in opposites
@@ -139,10 +140,11 @@ def _known(logits: Tensor, labels: Tensor) -> Tensor:
 class ClipAndHeads(nn.Module):
     """The CLIPModel, and matrices that read labels off its two embeddings: they speed the start up, and are not kept."""
 
-    def __init__(self, vocabulary: int):
+    def __init__(self, vocabulary: int, world: str):
         super().__init__()
-        self.clip = nets.build_clip(vocabulary)
-        self.heads = nn.ModuleDict({name: nn.Linear(nets.EMBEDDING, len(VALUES[name])) for name in CLIP_LABELS})
+        self.clip, values = nets.build_clip(vocabulary), values_of(world)
+        labels = [name for name in CLIP_LABELS if name in values]
+        self.heads = nn.ModuleDict({name: nn.Linear(nets.EMBEDDING, len(values[name])) for name in labels})
 
     def forward(self, pixels_BCHW: Tensor, ids_BL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Image and text embeddings before they are normalised, and the scale of their cosines."""
@@ -151,7 +153,7 @@ class ClipAndHeads(nn.Module):
         return image_BD.float(), text_BD.float(), self.clip.logit_scale.clamp(max=4.6).exp()
 
 
-CLIP_LABELS = ("kind", "colour", "place", "time")
+CLIP_LABELS = ("kind", "colour", "place", "time", "weather", "style", "activity")  # what one frame shows
 
 
 class ClipTask(Task):
@@ -160,7 +162,7 @@ class ClipTask(Task):
     def __init__(self, clips: RenderedClips, seed: int, frames: int):
         super().__init__(clips, seed, frames)
         self.tokenizer = nets.build_clip_tokenizer(text for clip in clips.clips for text in clip.texts)
-        self.model: ClipAndHeads = ClipAndHeads(len(self.tokenizer))
+        self.model: ClipAndHeads = ClipAndHeads(len(self.tokenizer), clips.world)
 
     def optimizers(self, learning_rate: float) -> list[torch.optim.Optimizer]:
         inner = [p for name, p in self.model.named_parameters() if p.ndim == 2 and ".layers." in name]
@@ -220,7 +222,8 @@ class ClipTask(Task):
         folder.mkdir(parents=True, exist_ok=True)
         self.model.clip.half().save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        record = {"sha256": file_sha256(folder / "model.safetensors"), "training": training, "validation": result}
+        record: dict[str, Any] = {"sha256": file_sha256(folder / "model.safetensors"), "world": self.clips.world}
+        record |= {"training": training, "validation": result}
         write_text(folder / nets.CLIP_RECORD, json.dumps(record, indent=1) + "\n")
 
 
@@ -235,9 +238,9 @@ def frame_input(clip: Clip, frame: int) -> Tensor:
 class FeaturesAndHeads(nn.Module):
     """The feature network, and the matrices that read off its features what they must hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: str) -> None:
         super().__init__()
-        self.net, self.heads = nets.FeatureNet(), nets.FeatureHeads()
+        self.net, self.heads = nets.FeatureNet(), nets.FeatureHeads(world)
 
     def forward(self, clip_BCTHW: Tensor) -> dict[str, Tensor]:
         return self.heads(self.net(clip_BCTHW))
@@ -248,7 +251,7 @@ class FeatureTask(Task):
 
     def __init__(self, clips: RenderedClips, seed: int, frames: int):
         super().__init__(clips, seed, frames)
-        self.model: FeaturesAndHeads = channels_last(FeaturesAndHeads())
+        self.model: FeaturesAndHeads = channels_last(FeaturesAndHeads(clips.world))
 
     def batch(self, step: int) -> dict[str, Any]:
         rng, done = self.rng(step), []
@@ -266,7 +269,7 @@ class FeatureTask(Task):
     def losses(self, model: nn.Module, batch: dict[str, Any]) -> dict[str, Tensor]:
         heads, labels = model(batch["clip"]), batch["labels"]
         terms = _content(heads, labels) | {"camera": _known(heads["camera"], labels["camera"])}
-        actions_BV = _any_of(labels["action"], len(VALUES["action"]))
+        actions_BV = _any_of(labels["action"], heads["action"].shape[1])
         moving = actions_BV.sum(dim=1) > 0
         action = F.binary_cross_entropy_with_logits(heads["action"], actions_BV, reduction="none").mean(dim=1)
         terms["action"] = 3 * (action * moving).mean()
@@ -279,7 +282,7 @@ class FeatureTask(Task):
         """Shares of clips in which the place, the time, and what was done to them are named rightly."""
         self.model.eval()
         device = next(self.model.parameters()).device
-        right = {name: [0, 0] for name in ("tampering", "place", "time", "camera")}
+        right = {name: [0, 0] for name in ("tampering", *OF_SCENE) if name in self.model.heads.heads}
         others = FeatureTask(held_out, self.seed + 1, self.frames)
         for step in range(min(24, 1 + len(held_out) // 8)):
             batch = self.moved(others.batch(step), device)
@@ -292,7 +295,8 @@ class FeatureTask(Task):
         return {name: round(hits / max(n, 1), 4) for name, (hits, n) in right.items()}
 
     def save(self, folder: Path, result: dict[str, Any], training: dict[str, Any]) -> None:
-        record = {"width": self.model.net.width, "training": training, "validation": result}
+        record: dict[str, Any] = {"width": self.model.net.width, "world": self.clips.world}
+        record |= {"training": training, "validation": result}
         save_network(folder, "diorama-features", self.model.net.state_dict(), record)
 
 
@@ -327,10 +331,12 @@ def tampered(clip_TCHW: Tensor, rng: np.random.Generator) -> tuple[Tensor, dict[
 
 
 def _content(heads: dict[str, Tensor], labels: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Losses of what is there: kinds and colours as sets, place and time."""
+    """Losses of what is there: kinds, colours and activities as sets, what is true of the scene as one of its values."""
     there = {"kind": (labels["count"] > 0).float(), "colour": (labels["colour"].sum(dim=1) > 0).float()}
+    if "activity" in labels:
+        there["activity"] = _any_of(labels["activity"], heads["activity"].shape[1])
     terms = {name: 3 * F.binary_cross_entropy_with_logits(heads[name], target) for name, target in there.items()}
-    return terms | {name: _known(heads[name], labels[name]) for name in ("place", "time")}
+    return terms | {name: _known(heads[name], labels[name]) for name in OF_SCENE if name in labels and name != "camera"}
 
 
 def _any_of(labels_BK: Tensor, values: int) -> Tensor:

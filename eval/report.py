@@ -45,6 +45,10 @@ TITLES = {
         "Unseen sentences",
         "A hundred prompts written by hand: bare nouns, typing errors, missing accents, other word orders, long sentences.",
     ),
+    "article": (
+        "The scenes of the article",
+        "Five scenes in two languages: look at them. Ten videos are too few for the numbers to say much.",
+    ),
     "words": ("Words and steadiness", STEADY),
     "words and motion": ("Words and steadiness", STEADY),
     "motion": ("Motion", "How much changes from frame to frame."),
@@ -82,7 +86,7 @@ PAIR_HEADS = (
 def write_report(results: Results, out: str | Path) -> Path:
     """Writes OUT/index.html and returns its path."""
     out = Path(out)
-    body = [_cards(results), *(_section(results, part.name) for part in results.parts if part.scores)]
+    body = [_cards(results), *(_section(results, part.name, out) for part in results.parts if part.scores)]
     body += [gallery.best_and_worst(results.rows, out), gallery.edits(results.rows, out), _small_print(results)]
     kind = {"model": "a model", "videos": "a folder of videos", "two folders": "two folders of videos"}[results.what]
     lead = f"Measured on {kind}, {results.finished}. Every number stands with its sample size and its 95 % interval."
@@ -135,7 +139,7 @@ def _card(score: Score) -> str:
     return f'<div class="card"><span>{escape(score.name)}</span><b>{number(score.value, share)}</b>{small}</div>'
 
 
-def _section(results: Results, part: str) -> str:
+def _section(results: Results, part: str, out: Path) -> str:
     title, sentence = TITLES.get(part, (part, ""))
     scores, extra = results.of_part(part), ""
     if part == "bench":
@@ -145,6 +149,8 @@ def _section(results: Results, part: str) -> str:
         scores = [s for s in scores if s.name not in drawn and ", edit " not in s.name]
     if part == "drift" and "drift" in results.curves:
         extra = _drift(results.curves["drift"])
+    if part == "article":
+        extra = gallery.every(results.rows, "article", out)
     return f"<section><h2>{escape(title)}</h2><p class='soft'>{escape(sentence)}</p>{_strips(scores)}{extra}</section>"
 
 

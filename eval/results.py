@@ -33,6 +33,8 @@ LEAST_SHARED, MOST_SHARED = 16, 512
 LEAST_TO_TELL = 8  # scenes: a bootstrap of fewer is far too narrow to name a winner
 # What a row is; all other columns are numbers, named as the scores are whose means they make up.
 LEADING = ("key", "what", "turn", "scene", "language", "prompt", "edit", "video", "wrong")
+# Parts of a run that are scored apart: what their rows are, and how their scores are named.
+APART = {"sentences": ("sentence", "unseen sentences"), "article": ("article", "article")}
 LANGUAGES = {"English": "en", "French": "fr"}
 PACKAGES = ("gpt-video", "torch", "transformers", "numpy", "scipy", "av", "mujoco")
 Row = dict[str, Any]
@@ -202,6 +204,10 @@ def rows_behind(name: str, rows: Sequence[Row]) -> list[Row]:
 
 
 def _is_behind(row: Row, which: str) -> bool:
+    language, _, apart = which.rpartition(", ")
+    for what, named in APART.values():
+        if apart == named:
+            return row["what"] == what and (not language or row["language"] == LANGUAGES[language])
     if which in LANGUAGES:
         return row["what"] == "prompt" and row["language"] == LANGUAGES[which]
     if which.startswith("edit "):

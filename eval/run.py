@@ -26,8 +26,9 @@ from eval.diorama_nets import diorama_clip, diorama_extractor
 from eval.feature_set import Sampling, features_of
 from eval.folder import LONGEST, Frames, RememberingClip, Video, readable, videos_in
 from eval.fvd import PRESETS, Preset, frechet_scores, load_extractor, preset_of
+from eval.instruments import Instruments, LeftOut
 from eval.intervals import mean_interval
-from eval.model_parts import Count, Instruments, LeftOut, ModelTask, Part, Report
+from eval.model_parts import Count, ModelTask, Part, Report
 from eval.protocol import CODE_VERSION, Protocol, Score, digest
 from eval.report import write_report
 from eval.results import FEATURES, PartRecord, Results, Row, save_features
@@ -114,8 +115,9 @@ def measure_model(
     on_progress: Report = lambda part, done, total: None,
 ) -> Results:
     """DioramaBench and what goes with it, on a model. Raises ValueError."""
-    task, instruments = task or ModelTask(), instruments or Instruments.load()
+    task = task or ModelTask()
     suite = task.suite
+    instruments = instruments or Instruments.load(suite.world)
     subject = {
         "name": name or f"model {generator.bundle.model_hash[:12]}",
         "model": generator.bundle.model_hash,
@@ -125,10 +127,9 @@ def measure_model(
         **task.settings,
     }
     run = Run(Path(out), "model", subject, on_progress)
-    for part, measure in model_parts.PARTS.items():
-        if part in task.parts:
-            needed = part == "bench"  # the others are not worth losing it for
-            run.part(part, partial(measure, generator, run.out, task, instruments), () if needed else (ValueError,))
+    for part in task.possible:
+        measure = partial(model_parts.PARTS[part], generator, run.out, task, instruments)
+        run.part(part, measure, () if part == "bench" else (ValueError,))  # the others are not worth losing it for
     return run.finish()
 
 

@@ -1,6 +1,7 @@
 """A small network on disk: NAME.safetensors in float16, and NAME.json that tells what it is, with the weights' SHA-256.
 
 Enters: a state dict and a record of plain values. Leaves: the same again, or a clear error where a file is missing or damaged.
+Those of the core world that come with the package lie in eval/weights/, those of another world in a folder of its name there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eval.protocol import file_sha256
+from gpt_video.diorama.world import CORE
 from gpt_video.files import write_text
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def weights_of(world: str) -> Path:
+    """The folder of the networks that know the world of that name."""
+    return WEIGHTS if world == CORE.name else WEIGHTS / world
 
 
 def save_network(folder: str | Path, name: str, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> str:
@@ -36,6 +45,8 @@ def save_network(folder: str | Path, name: str, tensors: Mapping[str, Tensor], r
 def load_network(folder: str | Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor], str]:
     """(record, tensors in float32, SHA-256). ValueError where something is missing, damaged, or not what the hash says."""
     folder = Path(folder)
+    if not (folder / f"{name}.json").is_file():
+        raise ValueError(f"no readable {name} in {folder}: train one with `python -m eval.train`, and put it there")
     try:
         record = json.loads((folder / f"{name}.json").read_text("utf-8"))
         weights = folder / f"{name}.safetensors"

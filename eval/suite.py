@@ -1,7 +1,8 @@
 """What DioramaBench asks for: prompts in pairs of languages, conversations, and edits of rendered clips, from held-out scenes.
 
-Enters: a form ("short" or "long"). Leaves: a `Suite`, the same for everybody, with a hash over every scene and every word. A
-change of this file, of the world or of its words gives another hash: a new version, whose numbers are not compared with the old.
+Enters: a form ("short" or "long") and a world. Leaves: a `Suite`, the same for everybody, with a hash over every scene and every
+word. A change of this file, of the world or of its words gives another hash: a new version, whose numbers are not compared with
+the old. The suites of the core world are frozen.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from gpt_video.diorama.language import LANGUAGES, captions
 from gpt_video.diorama.make import SHAPE_WEIGHTS
 from gpt_video.diorama.sample import sample_scene
 from gpt_video.diorama.scene import Scene, to_json
+from gpt_video.diorama.world import CORE, WORLDS, World
 
 VERSION = 1
 FRAMES = 33
 DRAWS = 10  # captions of each language from which a pair that says the same is chosen
-IN_PLACE = ("colour", "kind", "size", "count", "add", "remove")  # edits that leave a part of the frame as it is
+# Edits that leave a part of the frame as it is; the last is the wide world's.
+IN_PLACE = ("colour", "kind", "size", "count", "add", "remove", "activity")
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,12 @@ class Suite:
     prompts: tuple[Prompt, ...]
     conversations: tuple[Conversation, ...]
 
+    @property
+    def world(self) -> str:
+        """The name of the world of its scenes."""
+        scenes = [prompt.scene for prompt in self.prompts[:1]] + [talk.scene for talk in self.conversations[:1]]
+        return scenes[0].world if scenes else CORE.name
+
     @cached_property
     def hash(self) -> str:
         said = [[p.key, p.text, to_json(p.scene), p.size, _plain(p.claims)] for p in self.prompts]
@@ -107,40 +116,55 @@ class Suite:
         return digest([VERSION, said, talks])[:12]
 
 
-def build_suite(form: str | Form = "short", seed: int = 0, frames: int = FRAMES) -> Suite:
-    """The suite of a form. seed, frames: other than the default, a suite of one's own. ValueError for an unknown form."""
+def build_suite(form: str | Form = "short", seed: int = 0, frames: int = FRAMES, world: str = CORE.name) -> Suite:
+    """The suite of a form in the world of that name. seed, frames: other than the default, a suite of one's own.
+
+    ValueError for an unknown form or world.
+    """
+    if world not in WORLDS:
+        raise ValueError(f"there is no world {world!r}: use one of {', '.join(WORLDS)}")
     if isinstance(form, str) and form not in FORMS:
         raise ValueError(f"there is no form {form!r} of DioramaBench: use one of {', '.join(FORMS)}")
     name, wanted = (form, FORMS[form]) if isinstance(form, str) else ("own", form)
-    prompts = [
-        p for number in range(wanted.scenes) for p in _prompts(number, Random(f"{seed} prompt {number}"), frames)
-    ]
+    draw = _Draws(WORLDS[world], frames)
+    prompts = [p for number in range(wanted.scenes) for p in _prompts(number, Random(f"{seed} prompt {number}"), draw)]
     talks = [
-        _conversation(number, wanted.turns - 1, Random(f"{seed} conversation {number}"), frames)
+        _conversation(number, wanted.turns - 1, Random(f"{seed} conversation {number}"), draw)
         for number in range(wanted.conversations)
     ]
-    renders = [_on_render(number, Random(f"{seed} render {number}"), frames) for number in range(wanted.renders)]
-    return Suite(name, tuple(prompts), (*talks, *renders))
+    renders = [_on_render(number, Random(f"{seed} render {number}"), draw) for number in range(wanted.renders)]
+    return Suite(name if world == CORE.name else f"{world} {name}", tuple(prompts), (*talks, *renders))
 
 
-def _prompts(number: int, rng: Random, frames: int) -> Iterable[Prompt]:
+@dataclass(frozen=True)
+class _Draws:
+    """Held-out scenes of one world and one length."""
+
+    world: World
+    frames: int
+
+    def __call__(self, rng: Random) -> Scene:
+        return sample_scene(rng, held_out=True, frames=self.frames, world=self.world)
+
+
+def _prompts(number: int, rng: Random, draw: _Draws) -> Iterable[Prompt]:
     """One prompt a language that name the same things of one scene, as nearly as ten draws of each allow."""
-    scene, size = sample_scene(rng, held_out=True, frames=frames), _size(rng)
+    scene, size = draw(rng), _size(rng)
     drawn = [captions(scene, language, rng, DRAWS) for language in LANGUAGES]
     said = [
         [(text, frozenset(named(scene, text, language))) for text in texts]
         for texts, language in zip(drawn, LANGUAGES, strict=True)
     ]
     pairs = [(first, second) for first in said[0] for second in said[1]]
-    pair = max(pairs, key=lambda pair: len(pair[0][1] & pair[1][1]) / len(pair[0][1] | pair[1][1]))
+    pair = max(pairs, key=lambda pair: len(pair[0][1] & pair[1][1]) / max(len(pair[0][1] | pair[1][1]), 1))
     claims = tuple(sorted(pair[0][1] & pair[1][1]))
     for language, (text, _) in zip(LANGUAGES, pair, strict=True):
         yield Prompt(number, language, text, scene, size, claims)
 
 
-def _conversation(number: int, edits: int, rng: Random, frames: int) -> Conversation:
+def _conversation(number: int, edits: int, rng: Random, draw: _Draws) -> Conversation:
     language = LANGUAGES[number % len(LANGUAGES)]
-    scene, size = sample_scene(rng, held_out=True, frames=frames), _size(rng)
+    scene, size = draw(rng), _size(rng)
     text = captions(scene, language, rng, 1)[0]
     steps: list[Step] = []
     for _ in range(edits):
@@ -149,16 +173,16 @@ def _conversation(number: int, edits: int, rng: Random, frames: int) -> Conversa
     return Conversation(number, language, text, scene, size, named(scene, text, language), tuple(steps))
 
 
-def _on_render(number: int, rng: Random, frames: int) -> Conversation:
+def _on_render(number: int, rng: Random, draw: _Draws) -> Conversation:
     """One edit that leaves most of the frame alone, of a clip that the renderer drew with a camera at rest."""
     language = LANGUAGES[number % len(LANGUAGES)]
-    scene, size = replace(sample_scene(rng, held_out=True, frames=frames), camera="still"), _size(rng)
+    scene, size = replace(draw(rng), camera="still"), _size(rng)
     text = captions(scene, language, rng, 1)[0]
     steps = (_step(scene, language, rng, IN_PLACE),)
     return Conversation(number, language, text, scene, size, named(scene, text, language), steps, rendered=True)
 
 
-_ATTRIBUTES = (*IN_PLACE, "action", "speed", "place", "time", "camera", "relation")
+_ATTRIBUTES = (*IN_PLACE, "action", "speed", "place", "time", "camera", "relation", "weather", "style")
 
 
 def _step(scene: Scene, language: str, rng: Random, attributes: tuple[str, ...]) -> Step:

@@ -13,12 +13,14 @@ from random import Random
 
 import numpy as np
 
-from eval.attributes import NAMES, VALUES
+from eval.attributes import NAMES, values_of
 from eval.clips import labels_of
 from eval.generators import Ask, Made
 from eval.judge import Judgement
+from eval.judge_net import OF_KIND, OF_SCENE
 from gpt_video.diorama.sample import sample_scene
-from gpt_video.diorama.scene import COLOURS, PLACES, Scene, to_json
+from gpt_video.diorama.scene import COLOURS, Scene, to_json, world_of
+from gpt_video.diorama.world import CORE, WORLDS
 from tokenizer.video import write_video
 
 SIDE = 16
@@ -28,7 +30,7 @@ LEVEL = 16  # grey levels between two digits, so that a little noise does no har
 def paint(scene: Scene, size: tuple[int, int] = (SIDE, SIDE)) -> tuple[np.ndarray, np.ndarray]:
     """frames_THWC, masks_THW: a block of the subject's colour for each record, on a ground that tells the place; it moves."""
     height, width = size
-    frames = np.full((scene.frames, height, width, 3), 40 + 25 * PLACES.index(scene.place), np.uint8)
+    frames = np.full((scene.frames, height, width, 3), 40 + 25 * world_of(scene).places.index(scene.place), np.uint8)
     masks = np.zeros((scene.frames, height, width), np.uint8)
     for record, subject in enumerate(scene.subjects):
         for k in range(scene.frames):
@@ -41,16 +43,16 @@ def paint(scene: Scene, size: tuple[int, int] = (SIDE, SIDE)) -> tuple[np.ndarra
 
 def truth(scene: Scene) -> dict[str, np.ndarray]:
     """The tables of a judge that knows everything: 1 for what is true, equal shares where nothing is known."""
-    labels, tables = labels_of(scene), {}
-    for name in ("count", "size", "action", "direction", "speed", "place", "time", "camera"):
-        n = len(VALUES[name])
+    labels, tables, values = labels_of(scene), {}, values_of(scene.world)
+    for name in (name for name in (*OF_KIND, *OF_SCENE) if name in values and name != "colour"):
+        n = len(values[name])
         known = labels[name][..., None] == np.arange(n)
         tables[name] = np.where(known.any(axis=-1, keepdims=True), known, 1 / n)
     shares = labels["colour"]
     tables["colour"] = np.where(shares.sum(axis=1, keepdims=True) > 0, shares, 1 / shares.shape[1])
-    tables["relation"] = np.full((len(VALUES["kind"]), len(VALUES["kind"]), 4), 0.25)
+    tables["relation"] = np.full((len(values["kind"]), len(values["kind"]), 4), 0.25)
     if scene.relation:
-        a, b = (VALUES["kind"].index(subject.kind) for subject in scene.subjects[:2])
+        a, b = (values["kind"].index(subject.kind) for subject in scene.subjects[:2])
         tables["relation"][a, b] = np.eye(4)[{"left of": 0, "behind": 2, "next to": 1}[scene.relation]]
     return tables
 
@@ -85,7 +87,7 @@ class ReadingJudge:
     ceiling = dict.fromkeys(NAMES, 1.0)
 
     def __init__(self, scenes: list[Scene]):
-        self.scenes = scenes
+        self.scenes, self.world = scenes, scenes[0].world
 
     def counts(self, name: str) -> bool:
         return self.ceiling.get(name, 0) >= 0.8
@@ -98,7 +100,7 @@ class ReadingJudge:
             levels.std(axis=(1, 3)).max() < 2 and len(set(numbers)) == 1 and numbers[0] in range(len(self.scenes))
         )
         unknown = {name: np.full_like(table, 1 / table.shape[-1]) for name, table in truth(self.scenes[0]).items()}
-        unknown["count"] = np.tile((1.0, 0, 0, 0), (len(VALUES["kind"]), 1))
+        unknown["count"] = np.tile((1.0, 0, 0, 0), (len(unknown["count"]), 1))
         if not readable:
             return Judgement(unknown)
         tables = truth(self.scenes[int(numbers[0])])
@@ -107,13 +109,16 @@ class ReadingJudge:
         return Judgement(tables)
 
 
-def data_set(folder: Path, clips: int, frames: int = 9, size: tuple[int, int] = (32, 32), seed: int = 0) -> Path:
+def data_set(
+    folder: Path, clips: int, frames: int = 9, size: tuple[int, int] = (32, 32), seed: int = 0, world: str = CORE.name
+) -> Path:
     """A folder as the renderer writes it, of painted scenes; every third clip is a still."""
     rows = []
     (folder / "videos").mkdir(parents=True)
     (folder / "masks").mkdir()
     for number in range(clips):
-        scene = sample_scene(Random(f"{seed} {number}"), frames=1 if number % 3 == 2 else frames)
+        rng, length = Random(f"{seed} {number}"), 1 if number % 3 == 2 else frames
+        scene = sample_scene(rng, frames=length, world=WORLDS[world])
         pixels, masks = paint(scene, size)
         write_video(folder / f"videos/{number}.mp4", pixels, 8.0)
         np.savez_compressed(folder / f"masks/{number}.npz", masks=masks)

@@ -67,6 +67,27 @@ def test_the_short_form_is_a_hundred_prompts_in_pairs_and_twenty_conversations()
         assert set(english.claims) <= set(claims(english.scene)) and english.claims
 
 
+def test_a_suite_of_the_wide_world_asks_for_what_it_adds_and_a_perfect_generator_gets_it_right(tmp_path):
+    suite = build_suite(Form(20, 8, 3, 0), world="wide")
+    assert suite.world == "wide" and suite.hash != build_suite(Form(20, 8, 3, 0)).hash
+    claimed = {claim.attribute for prompt in suite.prompts for claim in prompt.claims}
+    assert claimed >= {"weather", "style", "activity", "camera"}
+    assert all(set(prompt.claims) <= set(claims(prompt.scene)) and prompt.claims for prompt in suite.prompts)
+    scenes = scenes_of(suite)
+    found = DioramaBench(suite, ReadingJudge(scenes), SpellingGenerator(scenes), tmp_path).run()
+    shares = {score.name: score.value for score in found if "minus" not in score.name}
+    assert {"weather", "style", "activity", "edit done", "attributes kept"} <= shares.keys()
+    assert all(value == 1 for value in shares.values()), shares
+
+
+def test_a_judge_of_another_world_is_refused(tmp_path):
+    suite = build_suite(Form(1, 0, 1, 0), world="wide")
+    with pytest.raises(ValueError, match="world wide, and the judge knows core"):
+        DioramaBench(suite, ReadingJudge(SCENES), SpellingGenerator(SCENES), tmp_path)
+    with pytest.raises(ValueError, match="core, wide"):
+        build_suite("short", world="flat")
+
+
 def test_a_perfect_generator_gets_everything_right(good):
     shares = {name: value for name, value in good.items() if "minus" not in name}
     assert {"attributes right", "edit done, edit 1", "edit done, edit 2", "attributes kept", "colour"} <= shares.keys()

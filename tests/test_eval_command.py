@@ -21,9 +21,13 @@ from eval.feature_set import Sampling
 from eval.features import random_extractor
 from eval.folder import LONGEST, videos_in
 from eval.fvd import preset_of
-from eval.model_parts import PARTS, Instruments, KeepsCodes, LeftOut, ModelTask, Part, run_bench
-from eval.results import Results
-from eval.run import Run, measure_pair, measure_videos
+from eval.generators import trained_world
+from eval.instruments import Instruments, LeftOut
+from eval.model_parts import PARTS, KeepsCodes, ModelTask, Part, run_apart, run_bench
+from eval.results import APART, Results, rows_behind
+from eval.run import Run, measure_model, measure_pair, measure_videos
+from eval.sentences import article_suite
+from eval.store import weights_of
 from eval.suite import Form, build_suite
 from gpt_video import cli
 from tests.fake_results import fake_results
@@ -142,6 +146,8 @@ def test_prompts_come_from_the_listing_the_file_or_its_name(tmp_path):
         (["--videos", "{made}", "--reference", "{made}", "--protocol", "fvd-original"], "--weights"),
         (["--videos", "{made}", "--reference", "{made}", "--size", "12"], "WxH"),
         (["--videos", "{made}", "--long"], "without --videos"),
+        (["--videos", "{made}", "--world", "wide"], "without --videos"),
+        (["--world", "flat"], "core, wide"),
         (["--reference", "{made}"], "--videos DIR"),
         (["--skip", "bench"], "cannot be skipped"),
         (["compare", "{made}", "{made}"], "holds no results"),
@@ -246,6 +252,49 @@ def test_the_words_of_a_models_videos_join_its_rows(world, tmp_path):
     rows = {row["key"]: row for row in run.finish().rows}
     assert all("tiny-clip score (100 cos)" in rows[prompt.key] for prompt in world.suite.prompts)
     assert rows["prompt-0000-en"]["attributes right"] == 1.0
+
+
+def test_the_scenes_of_the_article_are_measured_apart_with_their_videos(tmp_path):
+    suite = article_suite()
+    scenes = [prompt.scene for prompt in suite.prompts]
+    judge, maker = ReadingJudge(scenes), SpellingGenerator(scenes)
+    run = Run(tmp_path, "model", {"name": "speller"})
+    run.part("article", lambda report: run_apart(maker, tmp_path, suite, "article", judge, report))
+    results = run.finish()
+    assert {row["what"] for row in results.rows} == {APART["article"][0]}
+    assert len(results.rows) == 10 and all((tmp_path / row["video"]).is_file() for row in results.rows)
+    assert results.score("attributes right, article").value == 1
+    assert len(rows_behind("attributes right, French, article", results.rows)) == 5
+    assert rows_behind("attributes right", results.rows) == []
+    page = (tmp_path / "index.html").read_text("utf-8")
+    assert page.count("<figure>") == 10 and "The scenes of the article" in page
+
+
+def test_the_article_is_part_of_a_wide_run_alone_and_a_missing_network_leaves_parts_out():
+    core, wide = (ModelTask(build_suite(Form(1, 0, 1, 0), world=name)) for name in ("core", "wide"))
+    assert core.possible == tuple(part for part in PARTS if part != "article") and wide.possible == tuple(PARTS)
+    assert ModelTask("short", world="wide").suite.form == "wide short"
+    judge = SimpleNamespace(world="wide")
+    for part in ("words", "anchors"):
+        task = ModelTask(build_suite(Form(32, 0, 1, 0), frames=9, world="wide"))
+        with pytest.raises(LeftOut, match="of the world wide"):
+            PARTS[part](None, Path("nowhere"), task, Instruments(judge, None, None), None)
+
+
+def test_a_world_without_a_judge_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("eval.store.WEIGHTS", tmp_path)
+    assert weights_of("core") == tmp_path and weights_of("wide") == tmp_path / "wide"
+    with pytest.raises(ValueError, match=r"no readable judge in .*wide: train one"):
+        measure_model(None, tmp_path / "out", ModelTask("short", world="wide"))
+
+
+def test_a_model_says_which_world_it_was_trained_on(tmp_path):
+    model = SimpleNamespace(bundle=SimpleNamespace(folder=tmp_path))
+    assert trained_world(model) == "core"
+    (tmp_path / "training_data.json").write_text('{"source": "diorama"}')
+    assert trained_world(model) == "core"
+    (tmp_path / "training_data.json").write_text('{"source": "diorama", "world": "wide"}')
+    assert trained_world(model) == "wide"
 
 
 def test_codes_are_kept_beside_the_videos(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from random import Random
@@ -15,12 +16,18 @@ from eval.clips import Batch, RenderedClips, degraded, labels_of, mirrored, netw
 from eval.judge import Judge, Judgement
 from eval.judge_net import JudgeConfig, JudgeNet
 from eval.objectives import judge_losses
-from gpt_video.diorama.sample import sample_scene
+from eval.reading import ANIMAL
+from eval.store import weights_of
+from gpt_video.diorama.render import Renderer, RendererUnavailable
+from gpt_video.diorama.sample import sample_conversation, sample_scene
 from gpt_video.diorama.scene import Scene, Subject
+from gpt_video.diorama.world import CORE, WIDE, WORLDS
 from tests.painted_scenes import data_set, truth
 
 DOG = Scene((Subject("dog", "blue", action="jump"),), "snow")
 TINY = JudgeConfig(8, 8, 8, 8, 8)
+WIDE_TINY = replace(TINY, world=WIDE.name)
+GOLDEN_LABELS = "ed5adabe85392106"  # of the core world, which the frozen judge was trained on
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +45,15 @@ def noise(frames: int, height: int = 32, width: int = 32) -> np.ndarray:
     return np.random.default_rng(frames).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
 
 
-def test_a_judge_that_knows_the_truth_finds_every_true_claim_right_and_changed_ones_wrong():
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_judge_that_knows_the_truth_finds_every_true_claim_right_and_changed_ones_wrong(world: str):
     rng = Random(3)
+    of_scene = ("place", "time", "style")
     for _ in range(200):
-        scene, other = sample_scene(rng), sample_scene(rng)
+        scene, other = (sample_scene(rng, world=WORLDS[world]) for _ in range(2))
         found = Judgement(truth(scene))
         assert all(found.is_right(claim, scene) for claim in claims(scene)), scene
-        changed = [c for c in claims(other) if c.attribute in ("place", "time") and c not in claims(scene)]
+        changed = [c for c in claims(other) if c.attribute in of_scene and c not in claims(scene)]
         assert not any(found.is_right(claim, scene) for claim in changed)
 
 
@@ -55,6 +64,16 @@ def test_another_animal_of_the_right_colour_has_the_wrong_kind_and_the_right_col
     assert verdicts.pop("kind") is False and all(verdicts.values())
     assert found.answer(Claim("kind", "dog"), DOG) == "robot"
     assert found.is_right(Claim("absent", "dog"), DOG) and not found.is_right(Claim("absent", "robot"), DOG)
+
+
+def test_any_animal_is_an_animal_and_a_ball_is_none():
+    asked = Scene((Subject("dog", "brown", activity="bicycle"),), world=WIDE.name)
+    for kind, is_animal in (("dog", True), ("bear", True), ("ball", False), ("cyclist", False)):
+        activity = "bicycle" if is_animal else "none"
+        found = Judgement(truth(Scene((Subject(kind, "brown", activity=activity),), world=WIDE.name)))
+        assert found.is_right(Claim("kind", ANIMAL), asked) == is_animal
+        # What is there instead is looked at: a cyclist rides a bicycle, a ball does not.
+        assert found.is_right(Claim("activity", "bicycle"), asked) == (kind != "ball")
 
 
 def test_probabilities_of_every_attribute_are_told():
@@ -93,6 +112,9 @@ def test_weights_survive_the_disk_and_damage_is_seen(judge: Judge, tmp_path):
     (tmp_path / "judge.json").write_text(json.dumps(record | {"values": record["values"] | {"kind": ["ball"]}}))
     with pytest.raises(ValueError, match="other kinds"):
         Judge.load(tmp_path)
+    (tmp_path / "judge.json").write_text(json.dumps(record | {"config": record["config"] | {"world": "wide"}}))
+    with pytest.raises(ValueError, match="other kinds"):
+        Judge.load(tmp_path)
     (tmp_path / "judge.json").write_text(json.dumps(record | {"sha256": "0" * 64}))
     with pytest.raises(ValueError, match="damaged"):
         Judge.load(tmp_path)
@@ -100,10 +122,58 @@ def test_weights_survive_the_disk_and_damage_is_seen(judge: Judge, tmp_path):
         Judge.load(tmp_path / "nowhere")
 
 
-def test_a_mirrored_mirror_is_the_clip_itself():
+def test_a_judge_of_the_wide_world_has_its_kinds_and_heads_and_keeps_them_on_disk(tmp_path):
+    torch.manual_seed(0)
+    wide = Judge(JudgeNet(WIDE_TINY), {})
+    shapes = {name: table.shape for name, table in wide(noise(9)).tables.items()}
+    assert shapes["count"] == (21, 4) and shapes["activity"] == (21, 4) and shapes["relation"] == (21, 21, 4)
+    assert shapes["weather"] == (3,) and shapes["style"] == (2,) and shapes["camera"] == (9,)
+    wide.save(tmp_path)
+    again = Judge.load(tmp_path)
+    assert again.world == "wide" and json.loads((tmp_path / "judge.json").read_text())["config"]["world"] == "wide"
+    scene = Scene((Subject("bear", "red", activity="candle"),), "room", world="wide")
+    assert again(noise(5)).about(scene).keys() >= {"activity", "weather", "style"}
+
+
+def test_a_judge_without_a_world_in_its_record_is_of_the_core(judge: Judge, tmp_path):
+    judge.save(tmp_path)
+    record = json.loads((tmp_path / "judge.json").read_text())
+    del record["config"]["world"]
+    (tmp_path / "judge.json").write_text(json.dumps(record))
+    assert Judge.load(tmp_path).world == "core"
+
+
+def test_the_labels_of_the_core_world_are_what_they_always_were():
+    scenes = (
+        turn.scene
+        for n in range(120)
+        for turn in sample_conversation(Random(n), 3, (33, 17, 1)[n % 3], held_out=bool(n % 2))
+    )
+    found = [{name: [str(v.dtype), v.tolist()] for name, v in labels_of(scene).items()} for scene in scenes]
+    assert hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16] == GOLDEN_LABELS
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_the_judge_in_the_package_sees_what_is_rendered(world: str):
+    if not (weights_of(world) / "judge.json").is_file():
+        pytest.skip(f"optional: no judge of the world {world} is in the package yet")
+    judge, right = Judge.load(weights_of(world)), []
+    assert judge.world == world and judge.counts("kind") and judge.counts("colour")
+    for number in range(12):
+        scene = sample_scene(Random(number), held_out=True, single_share=1.0, frames=17, world=WORLDS[world])
+        try:
+            seen = judge(Renderer(128, 128).render(scene).frames_THWC)
+        except RendererUnavailable as error:
+            pytest.skip(f"no GL back end for MuJoCo: {error}")
+        right += [seen.is_right(c, scene) for c in claims(scene) if c.attribute in ("kind", "colour", "place", "time")]
+    assert np.mean(right) > 0.85
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_mirrored_mirror_is_the_clip_itself(world: str):
     rng = Random(1)
     for _ in range(50):
-        labels = labels_of(sample_scene(rng))
+        labels = labels_of(sample_scene(rng, world=WORLDS[world]))
         twice = mirrored(mirrored(labels))
         assert all(np.array_equal(labels[name], twice[name]) for name in labels)
     left = labels_of(Scene((Subject("dog", "red", action="left"),), camera="pan left"))
@@ -130,16 +200,18 @@ def test_degraded_clips_stay_in_range_and_keep_their_shape():
         assert out.shape == clip.shape and out.abs().max() <= 1
 
 
-def test_losses_are_finite_where_nothing_but_the_place_is_known():
-    still = Scene((Subject("dog", "red"),), frames=1)
+@pytest.mark.parametrize("config", [TINY, WIDE_TINY], ids=list(WORLDS))
+def test_losses_are_finite_where_nothing_but_the_place_is_known(config: JudgeConfig):
+    still = Scene((Subject("ball", "red"),), frames=1, world=config.world)
     labels = stacked([labels_of(still)] * 2)
-    cells = torch.zeros(2, 1, 13, 4, 4)
+    cells = torch.zeros(2, 1, 1 + config.kinds, 4, 4)
     cells[:, :, 0] = 1
-    net = JudgeNet(TINY)
+    net = JudgeNet(config)
     clip = torch.zeros(2, 1, 3, 32, 32)
     terms = judge_losses(net(clip), Batch(clip, cells, labels))
     sum(terms.values()).backward()
     assert all(torch.isfinite(term) for term in terms.values()) and terms["speed"].item() == 0
+    assert ({"weather", "style", "activity"} <= terms.keys()) == (config.world == WIDE.name)
 
 
 def test_being_told_nothing_is_not_being_told_and_being_told_is_looked_at():
@@ -159,3 +231,10 @@ def test_a_folder_that_the_renderer_did_not_make_is_a_clear_error(tmp_path):
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.mp4", "text": "a dog"}\n')
     with pytest.raises(ValueError, match="without a scene"):
         RenderedClips([tmp_path])
+
+
+def test_folders_of_two_worlds_are_not_trained_on_together(tmp_path):
+    folders = [data_set(tmp_path / world, 2, world=world) for world in WORLDS]
+    assert [RenderedClips([folder]).world for folder in folders] == [CORE.name, WIDE.name]
+    with pytest.raises(ValueError, match="worlds core and wide"):
+        RenderedClips(folders)

@@ -68,6 +68,21 @@ def test_the_judge_carries_its_accuracy(folder, tmp_path):
     assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["validation"] == result
 
 
+@pytest.mark.parametrize("what", list(TASKS))
+def test_networks_are_of_the_world_of_their_clips(tmp_path, what: str):
+    result = run(what, data_set(tmp_path / "set", 6, size=(64, 64), world="wide"), tmp_path / "out", 1)
+    assert result
+    if what == "judge":
+        assert (
+            Judge.load(tmp_path / "out" / "model").world == "wide" and {"style", "weather"} <= result["accuracy"].keys()
+        )
+        return
+    name = {"clip": nets.CLIP_RECORD, "features": "diorama-features.json"}[what]
+    assert json.loads((tmp_path / "out" / "model" / name).read_text())["world"] == "wide"
+    if what == "features":
+        assert "trained on the wide diorama" in nets.diorama_extractor(tmp_path / "out" / "model").settings
+
+
 def test_the_tiny_clip_is_scored_by_the_code_of_any_clip_under_its_own_name(folder, tmp_path):
     run("clip", folder, tmp_path, 2)
     network = nets.diorama_clip(tmp_path / "model")

@@ -15,11 +15,12 @@ import pytest
 pytest.importorskip("scipy", reason="scipy is in the extra `eval`")
 
 from eval.clip_score import align, motion
-from eval.diorama_nets import CLIP_FOLDER, WEIGHTS, diorama_clip, diorama_extractor
+from eval.diorama_nets import CLIP_FOLDER, diorama_clip, diorama_extractor
 from eval.frechet import frechet_distance
 from eval.generators import WAYS
 from eval.judge import CEILING_TO_COUNT, Judge
 from eval.protocol import file_sha256
+from eval.store import WEIGHTS
 from eval.suite import Form, build_suite
 from gpt_video.diorama.render import Renderer, RendererUnavailable
 
@@ -77,7 +78,7 @@ def good(world) -> dict[str, float]:
 def test_the_files_are_whole_and_at_most_15_mib_together():
     files = [path for path in WEIGHTS.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 15 * 2**20
-    records = {"judge": WEIGHTS, "diorama-features": WEIGHTS, "diorama-clip": CLIP_FOLDER}
+    records = {"judge": WEIGHTS, "diorama-features": WEIGHTS, "diorama-clip": WEIGHTS / CLIP_FOLDER}
     for name, folder in records.items():
         record = json.loads((folder / f"{name}.json").read_text("utf-8"))
         weights = Path(folder, "model.safetensors" if name == "diorama-clip" else f"{name}.safetensors")
