@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("scipy", reason="scipy is in the extra `eval`")
 
@@ -22,7 +23,10 @@ from eval.judge import CEILING_TO_COUNT, Judge
 from eval.protocol import file_sha256
 from eval.store import WEIGHTS
 from eval.suite import Form, build_suite
+from gpt_video.bundle import DEFAULT_FOLDER
 from gpt_video.diorama.render import Renderer, RendererUnavailable
+from tokenizer.model import VideoTokenizer
+from tokenizer.video import clip_to_frames
 
 SCENES, FRAMES = 24, 17
 # Numbers that a kind of damage does not lower (a distance: does not raise), and why.
@@ -31,7 +35,7 @@ UNSEEN = {
     "frozen": ("kind", "colour", "place", "words"),
     "wrong words": ("distance",),  # a set of videos is the same whoever its captions belong to
 }
-DAMAGES = (*WAYS, "wrong words")
+DAMAGES = (*WAYS, "wrong words", "random weights")
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +100,25 @@ def test_the_judge_knows_renders_that_it_never_saw(good):
     assert good["kind"] > 0.85 and good["colour"] > 0.85 and good["place"] > 0.9 and good["action"] > 0.6
 
 
+def videos_of_random_weights(videos: list[np.ndarray]) -> list[np.ndarray]:
+    """What a GPT that was never trained makes: any codes, through the embedded tokenizer."""
+    tokenizer = VideoTokenizer.from_pretrained(DEFAULT_FOLDER / "tokenizer")
+    made, generator = [], torch.Generator().manual_seed(0)
+    for frames_THWC in videos:
+        grid = tokenizer.grid(*frames_THWC.shape[:3])
+        codes_Bthw = torch.randint(tokenizer.codebook_size, (1, *grid), generator=generator)
+        with torch.inference_mode():
+            made.append(clip_to_frames(tokenizer.decode(codes_Bthw)[0]))
+    return made
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_worse_videos_rank_below_on_every_number_that_can_see_it(world, good, damage):
     videos, prompts = world.drawn, world.prompts
     if damage == "wrong words":
         videos = [*videos[1:], *videos[:1]]
+    elif damage == "random weights":
+        videos = videos_of_random_weights(videos)
     else:
         videos = [WAYS[damage](video, np.random.default_rng(0)) for video in videos]
     bad = numbers(world, videos, prompts)
