@@ -20,6 +20,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from chat_app.chat import Chat
+from chat_app.owners import error_answer
 from chat_app.records import CANCELLED, COMPLETE, PARTIAL, RUNNING, WAITING, Job, Version
 from chat_app.turn import MOST_VARIATIONS, Choice
 from chat_app.words import Refusal, from_record
@@ -132,23 +133,23 @@ def add_jobs(app: FastAPI, chat: Chat) -> None:
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        return _error(f"{'.'.join(map(str, first['loc'][1:])) or 'body'}: {first['msg']}", 422)
+        return error_answer(f"{'.'.join(map(str, first['loc'][1:])) or 'body'}: {first['msg']}", 422)
 
     @app.exception_handler(ValueError)
     def refused(request: Request, error: ValueError) -> Response:
-        return _error(str(error), 400)
+        return error_answer(str(error), 400)
 
     @app.post("/v1/videos")
     def create(asked: Asked, request: Request) -> Response:
         return _answer(machines.create(request.state.owner, asked))
 
+    @app.post("/v1/videos/{version}/cancel")
+    def cancel(version: str, request: Request) -> Response:
+        return JSONResponse(machines.cancel(request.state.owner, version))
+
     @app.post("/v1/videos/{version}/{action}")
     def follow(version: str, action: Literal["edit", "continue"], asked: Asked, request: Request) -> Response:
         return _answer(machines.follow(request.state.owner, version, action, asked))
-
-    @app.post("/v1/videos/{version}/cancel", include_in_schema=False)
-    def cancel(version: str, request: Request) -> Response:
-        return JSONResponse(machines.cancel(request.state.owner, version))
 
     @app.get("/v1/videos")
     def videos(request: Request, limit: Annotated[int, Field(ge=1)] = 20) -> Response:
@@ -172,10 +173,6 @@ def add_jobs(app: FastAPI, chat: Chat) -> None:
 def _answer(videos: list[dict[str, Any]]) -> Response:
     """The first video, and the others of "n" beside it."""
     return JSONResponse({**videos[0], "variations": videos[1:]} if len(videos) > 1 else videos[0])
-
-
-def _error(message: str, code: int) -> Response:
-    return JSONResponse({"error": {"message": message}, "detail": message}, code)
 
 
 def add_tools(chat: Chat) -> None:

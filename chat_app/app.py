@@ -58,7 +58,7 @@ class Place:
 
 
 def mount(app: FastAPI, chat: Chat) -> FastAPI:
-    """Puts the page under / of a server. Nothing about its users leaves the machine."""
+    """Puts the page under / of a server. Nothing about its users leaves the machine. Its script and looks: page_head.py."""
     page = Page(chat)
     theme = gr.themes.Default(
         primary_hue="teal",
@@ -72,8 +72,6 @@ def mount(app: FastAPI, chat: Chat) -> FastAPI:
         "/",
         auth_dependency=lambda request: request.state.owner,
         theme=theme,
-        # Not css=: Gradio would put a name of its own before every rule, but not before those of a phone's width.
-        head=f"<style>{_read('page.css')}</style><script>{_read('page.js')}</script>",
         i18n=I18N,
         enable_monitoring=False,
         run_history=False,
@@ -88,10 +86,6 @@ def mount(app: FastAPI, chat: Chat) -> FastAPI:
 def _owner(request: gr.Request) -> str:
     assert request.username  # owners.py lets nobody through without one
     return request.username
-
-
-def _read(name: str) -> str:
-    return Path(__file__).with_name(name).read_text("utf-8")
 
 
 def _sentences(handler: Callable[..., Any]) -> Callable[..., Any]:

@@ -135,7 +135,7 @@ class Owners:
             return RedirectResponse(f"/login?next={quote(after)}", 303)
         what = "NAME:PASSWORD" if self.accounts else f"a key of your own, {SHORTEST_KEY} characters or more"
         sentence = f"Say who you are: send the header Authorization: Bearer followed by {what}."
-        return JSONResponse({"error": {"message": sentence, "code": "unauthorized"}, "detail": sentence}, 401)
+        return error_answer(sentence, 401)
 
     async def _login(self, request: Request) -> Response:
         language, after = language_of(request.headers), request.query_params.get("next", "/")
@@ -151,6 +151,11 @@ class Owners:
         answer: Response = RedirectResponse(after, 303) if wants_page else JSONResponse({"success": True})
         answer.headers["set-cookie"] = _cookie(self._signed(name))
         return answer
+
+
+def error_answer(sentence: str, status: int) -> Response:
+    """What went wrong, where programs of other video services and those of Gradio look for it."""
+    return JSONResponse({"error": {"message": sentence}, "detail": sentence}, status)
 
 
 def _for_machines(request: Request) -> bool:

@@ -23,7 +23,8 @@ from starlette.background import BackgroundTask
 
 from chat_app.archive import export_conversation
 from chat_app.chat import Chat, changes_of
-from chat_app.owners import Owners, secret_of
+from chat_app.owners import Owners, error_answer, secret_of
+from chat_app.page_head import PageHead
 from chat_app.views import progress
 from chat_app.words import Refusal, language_of
 
@@ -45,6 +46,7 @@ def build(chat: Chat, accounts: dict[str, str] | None = None) -> FastAPI:
     from chat_app.app import mount
 
     app = FastAPI(title="gpt-video", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(PageHead)
     app.add_middleware(Owners, secret=secret_of(chat.database.folder), accounts=accounts)  # type: ignore[arg-type]
     app.add_exception_handler(Refusal, _refused)
     add_live(app, chat)
@@ -56,7 +58,8 @@ def build(chat: Chat, accounts: dict[str, str] | None = None) -> FastAPI:
 def _refused(request: Request, error: Exception) -> Response:
     """What is not there, or not the owner's, is the same 404."""
     assert isinstance(error, Refusal)
-    return JSONResponse({"detail": error.said_in(language_of(request.headers))}, 404)
+    missing = (error.key.startswith("unknown_") and error.key != "unknown_action") or error.key == "no_such_file"
+    return error_answer(error.said_in(language_of(request.headers)), 404 if missing else 400)
 
 
 def add_live(app: FastAPI, chat: Chat) -> None:

@@ -208,7 +208,7 @@ def test_stop_keeps_a_version_and_reload_loses_nothing(page) -> None:
     _ask(page, "a red ball at night", "60 s")
     _expect(page.locator(".gv-making [role=status]")).to_have_text(re.compile(r"Frame \d+ of 481, \d+ s left"))
     _expect(page.get_by_role("img", name="The video so far")).to_be_visible()
-    _expect(page.locator("#gv-log")).to_contain_text("New video…")
+    _expect(page.locator("#gv-log")).to_contain_text("A new video is being made…")
     _expect(page.locator(".gv-player figcaption b")).to_have_text("Version 1")  # stays playable meanwhile
     address = page.url
     page.reload()
@@ -303,6 +303,7 @@ def test_a_phone_in_french_and_then_in_english(server: ChatServer, chromium) -> 
     assert page.locator(".gv-player").bounding_box()["y"] < page.locator("#gv-log").bounding_box()["y"]
     page.get_by_role("button", name="EN", exact=True).click()
     _expect(page.get_by_label("go on", exact=True)).to_be_attached()
+    _expect(page.locator("html")).to_have_attribute("lang", "en")
     _expect(page.locator("#gv-log")).to_contain_text("New video.")
     context.close()
 
