@@ -250,5 +250,5 @@ def _places(connection: sqlite3.Connection) -> dict[str, int]:
 
 def _as_job(row: sqlite3.Row, places: dict[str, int]) -> Job:
     record = {name: row[name] for name in Job.__dataclass_fields__ if name != "place"}
-    record |= {name: bool(row[name]) for name in ("stopping", "resumed")}
+    record |= {name: bool(row[name]) for name in ("stopping", "resumed", "focus")}
     return Job(**record, place=places.get(row["id"], 0))

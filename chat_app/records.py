@@ -118,6 +118,7 @@ class Job:
 
     done, total: latent frames; frame, frames: of the video being made; seconds_left: an estimate, 0 before the first frame.
     place: 0 for a running job, else how many jobs start before this one, plus 1. resumed: a worker ended while making it.
+    focus: its version becomes the current one when it is done.
     """
 
     id: str
@@ -135,6 +136,7 @@ class Job:
     seconds_left: float
     stopping: bool
     resumed: bool
+    focus: bool
     error: str
     place: int = 0
 

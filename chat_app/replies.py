@@ -88,9 +88,37 @@ REPLIES: dict[str, tuple[str, str]] = {
         "Took in your video",
         "Votre vidéo est prise en compte",
     ),
-    "reply_waiting": (
-        "{action}…",
-        "{action}…",
+    "doing_new": (
+        "A new video is being made…",
+        "Une nouvelle vidéo se fait…",
+    ),
+    "doing_board": (
+        "A new video is being made from your storyboard…",
+        "Une nouvelle vidéo se fait d'après votre scénario…",
+    ),
+    "doing_image": (
+        "A new video is being made from your image…",
+        "Une nouvelle vidéo se fait d'après votre image…",
+    ),
+    "doing_edit": (
+        "The video is being changed…",
+        "La vidéo est en train d'être modifiée…",
+    ),
+    "doing_continue": (
+        "The video goes on from its end…",
+        "La suite se fait, depuis la fin…",
+    ),
+    "doing_from_here": (
+        "The video goes on from that moment…",
+        "La suite se fait, depuis ce moment…",
+    ),
+    "doing_loop": (
+        "A loop is being made…",
+        "La boucle se fait…",
+    ),
+    "doing_upload": (
+        "Your video is being read…",
+        "Votre vidéo est en cours de lecture…",
     ),
     "reply_made": (
         "{seconds} s, seed {seed}.",

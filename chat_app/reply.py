@@ -36,7 +36,7 @@ def _bare(word: str) -> str:
 def reply(version: Version, language: str) -> str:
     """What the page says about a version that has ended: what was done, with which seed, and what may explain the result."""
     if version.state == WAITING:
-        return say(language, "reply_waiting", action=say(language, f"did_{version.action}"))
+        return say(language, f"doing_{version.action}")
     if version.state == FAILED:
         return from_record(version.error, language) or say(language, "failed")
     step, notes = version.step, version.step.notes

@@ -19,7 +19,7 @@ ALLOWED = {
 # A library that only these files may import, so that what it knows has one owner.
 OWNERS = {
     "av": {"tokenizer/video.py"},
-    "gradio": {"chat_app/app.py", "chat_app/api.py"},
+    "gradio": {"chat_app/app.py", "chat_app/widgets.py", "chat_app/api.py"},
     "vector_quantize_pytorch": {"tokenizer/quantizer.py"},
     "mujoco": {"gpt_video/diorama/"},
 }
