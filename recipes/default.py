@@ -256,6 +256,7 @@ def manifest(out: Path, args: argparse.Namespace) -> dict[str, Any]:
     records = read_records(out / "data" / "train")
     facts = {
         "source": args.data or "diorama",
+        "world": None if args.data else args.world,
         "budget": args.budget,
         "licences": Counter(record.get("licence") or "not stated" for record in records),
         "stages": {name: result_of(out, name) for name in ("tokenizer", "tokens", "text", "gpt")},
