@@ -36,6 +36,9 @@ class PageHead:
             if message["type"] == "http.response.start":
                 start.append(message)
                 return
+            if message["type"] != "http.response.body":  # what a test client is told beside the page
+                await send(message)
+                return
             body += message.get("body", b"")
             if message.get("more_body"):
                 return
