@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def mount(app: FastAPI, chat: Chat) -> FastAPI:
         ssr_mode=False,
         show_error=True,
         pwa=False,
+        mcp_server=find_spec("mcp") is not None,  # the extra of that name
     )
 
 

@@ -119,8 +119,34 @@ def _example(name: str, server: ChatServer) -> str:
     return found[1].replace("http://127.0.0.1:7860/", server.url)
 
 
-@pytest.mark.parametrize("name", ["http", "gradio_client"])
+@pytest.mark.parametrize("name", ["http", "gradio_client", "mcp"])
 def test_the_examples_of_the_readme(name: str, server: ChatServer, tmp_path: Path, monkeypatch) -> None:
+    if name == "mcp":
+        pytest.importorskip("mcp", reason="needs the extra mcp")
     monkeypatch.chdir(tmp_path)
     exec(compile(_example(name, server), name, "exec"), {})
     assert (tmp_path / "ball.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_an_assistant_sees_three_tools_and_nobody_without_a_key(server: ChatServer) -> None:
+    pytest.importorskip("mcp", reason="needs the extra mcp")
+    import asyncio
+
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async def tools() -> dict[str, set[str]]:
+        headers = {"authorization": f"Bearer {KEY}"}
+        async with (
+            streamablehttp_client(server.url + "gradio_api/mcp/", headers=headers) as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            return {tool.name: set(tool.inputSchema["properties"]) for tool in (await session.list_tools()).tools}
+
+    assert asyncio.run(tools()) == {
+        "generate_video": {"prompt", "seconds", "size", "seed"},
+        "edit_video": {"video_id", "prompt"},
+        "continue_video": {"video_id", "prompt", "seconds"},
+    }
+    assert httpx.post(server.url + "gradio_api/mcp/", json={}).status_code == 401

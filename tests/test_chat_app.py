@@ -259,6 +259,29 @@ def test_bringing_an_image_or_something_else(page, tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
+def test_a_storyboard_goes_out_and_comes_back(page, tmp_path: Path) -> None:
+    board = "0s: a red ball / 1s: it jumps"
+    _ask(page, board, "2 s")
+    _made(page, 1)
+    _expect(page.locator("#gv-log")).to_contain_text("New video from a storyboard. 2 s")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    download.value.save_as(tmp_path / "board.mp4")
+    page.locator("#gv-message input[type=file]").set_input_files(tmp_path / "board.mp4")
+    _expect(page.locator("#gv-message").get_by_role("button", name=re.compile("Remove|Clear"))).to_be_visible()
+    _ask(page, "make it blue")
+    _made(page, 3)  # taken in as version 2, then changed
+    _expect(_thumb(page, 3)).to_contain_text("← 2")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Whole branch as one film").click()
+    assert download.value.path().read_bytes()[4:8] == b"ftyp"
+    page.get_by_role("button", name="Seed and sampling").click()
+    page.locator("#gv-more input[type=file]").set_input_files(tmp_path / "board.mp4")
+    _expect(page.locator("#gv-message textarea")).to_have_value(board)
+    _expect(page.locator("#gv-seed").get_by_role("textbox")).to_have_value(re.compile(r"\d+"))
+
+
+@pytest.mark.browser
 def test_the_library(page, tmp_path: Path) -> None:
     _first(page, length="1 s")
     page.locator("#gv-side button").first.click()
