@@ -36,6 +36,9 @@ class PageHead:
             if message["type"] == "http.response.start":
                 start.append(message)
                 return
+            if message["type"] != "http.response.body":
+                await send(message)  # what a test client asks for beside the answer
+                return
             body += message.get("body", b"")
             if message.get("more_body"):
                 return

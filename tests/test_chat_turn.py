@@ -323,7 +323,7 @@ def test_replies_say_what_was_done_in_both_languages():
     assert reply(BALL, "en") == "New video. 2 s, seed 7."
     assert reply(version("v", action="edit", latents=4), "fr") == "Vidéo modifiée. 1,5 s, graine 7."
     assert reply(version("v", latents=1), "en") == "New video. A still, seed 7."
-    assert reply(version("v", state=WAITING), "fr") == "Nouvelle vidéo…"
+    assert reply(version("v", state=WAITING), "fr") == "Une nouvelle vidéo se fait…"
     assert "You stopped it" in reply(version("v", state=PARTIAL), "en")
     failed = replace(version("v", state=FAILED), error=to_record(Refusal("not_a_video")))
     assert reply(failed, "fr").startswith("Ce fichier ne contient pas de vidéo lisible")
