@@ -36,8 +36,8 @@ class PageHead:
             if message["type"] == "http.response.start":
                 start.append(message)
                 return
-            if message["type"] != "http.response.body":  # what a test client is told beside the page
-                await send(message)
+            if message["type"] != "http.response.body":
+                await send(message)  # what a test client asks for beside the answer
                 return
             body += message.get("body", b"")
             if message.get("more_body"):
