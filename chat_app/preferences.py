@@ -13,14 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from chat_app.database import Database
 from chat_app.records import Version
 from chat_app.store import Store
 from chat_app.turn import context_of
 from chat_app.version_files import read_turns
-from gpt_video.files import write_text
+from gpt_video.files import turn_record, write_text
 from gpt_video.request import PastTurn
 
 
@@ -86,11 +84,5 @@ def _turns(store: Store, owner: str, version: Version) -> Sequence[PastTurn]:
 
 
 def _turn_record(turn: PastTurn) -> dict[str, Any]:
-    codes = turn.codes_thw.astype(np.dtype("<u2")).tobytes()
-    return {
-        "prompt": turn.prompt,
-        "action": turn.action,
-        "grid": list(turn.codes_thw.shape),
-        "codes": base64.b64encode(codes).decode("ascii"),
-        "codes_sha256": hashlib.sha256(codes).hexdigest(),
-    }
+    record = turn_record(turn)
+    return record | {"codes_sha256": hashlib.sha256(base64.b64decode(record["codes"])).hexdigest()}

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
 from eval.clips import blurred, network_input
 from gpt_video.diorama.render import Renderer
@@ -19,7 +18,7 @@ from gpt_video.diorama.scene import Scene
 from gpt_video.diorama.world import CORE
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GenerateRequest, PastTurn, size_name
-from tokenizer.video import clip_to_frames, fit, frames_to_clip, nearest_shape
+from tokenizer.video import clip_to_frames, fit, nearest_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,14 +96,12 @@ def trained_size(generator: VideoGenerator, size: tuple[int, int]) -> tuple[int,
 def trained_world(generator: VideoGenerator) -> str:
     """The name of the diorama's world that the model was trained on: "world" in its training_data.json; the core if not there."""
     path = generator.bundle.folder / "training_data.json"
-    return str(json.loads(path.read_text("utf-8")).get("world", CORE.name)) if path.is_file() else CORE.name
+    return str(json.loads(path.read_text("utf-8")).get("world") or CORE.name) if path.is_file() else CORE.name
 
 
-@torch.inference_mode()
 def codes_of(generator: VideoGenerator, frames_THWC: np.ndarray) -> np.ndarray:
     """uint8 frames of any size -> codes_thw of the model's tokenizer, at the size that it was trained on."""
-    fitted_THWC = fit(frames_THWC, *trained_size(generator, frames_THWC.shape[1:3]))
-    return generator.tokenizer.encode(frames_to_clip(fitted_THWC)[None].to(generator.device))[0].cpu().numpy()
+    return generator.encode(fit(frames_THWC, *trained_size(generator, frames_THWC.shape[1:3])))
 
 
 class RenderGenerator:

@@ -208,9 +208,10 @@ def reconstructions(
     generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count
 ) -> Part:
     """What the judge recognises after the tokenizer alone, in the suite's scenes and as many others."""
-    prompts = [*task.scenes, *_other_scenes(task)]
-    paths = [out / REAL / f"{prompt.key}.mp4" for prompt in task.scenes]
-    paths += [out / REAL / f"other-{prompt.key}.mp4" for prompt in _other_scenes(task)]
+    mine, others = task.scenes, _other_scenes(task)
+    prompts = [*mine, *others]
+    paths = [out / REAL / f"{prompt.key}.mp4" for prompt in mine]
+    paths += [out / REAL / f"other-{prompt.key}.mp4" for prompt in others]
 
     def pairs() -> Iterator[Pair]:
         for prompt, path in _counted(list(zip(prompts, paths, strict=True)), report):

@@ -64,7 +64,7 @@ def save_video(
         "tokens_per_second": round(video.timings.tokens_per_second, 1),
         "tokenizer_hash": video.tokenizer_hash,
         "video_sha256": sha256(path),
-        "turns": [_turn_record(turn) for turn in video.turns],
+        "turns": [turn_record(turn) for turn in video.turns],
     }
     write_text(sidecar_of(path), json.dumps(record, ensure_ascii=False, indent=2) + "\n")
 
@@ -99,7 +99,8 @@ def _exact_turns(path: Path, tokenizer_hash: str) -> tuple[PastTurn, ...]:
         return ()  # no sidecar, or not one of ours: the frames themselves are what counts
 
 
-def _turn_record(turn: PastTurn) -> dict[str, Any]:
+def turn_record(turn: PastTurn) -> dict[str, Any]:
+    """A turn as JSON, its codes as base64 of little-endian uint16."""
     codes = base64.b64encode(turn.codes_thw.astype("<u2").tobytes()).decode("ascii")
     return {"prompt": turn.prompt, "action": turn.action, "grid": list(turn.codes_thw.shape), "codes": codes}
 
