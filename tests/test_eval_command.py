@@ -295,6 +295,10 @@ def test_a_model_says_which_world_it_was_trained_on(tmp_path):
     assert trained_world(model) == "core"
     (tmp_path / "training_data.json").write_text('{"source": "diorama", "world": "wide"}')
     assert trained_world(model) == "wide"
+    (tmp_path / "training_data.json").write_text(
+        '{"source": "my_clips", "world": null}'
+    )  # as the recipe says of own clips
+    assert trained_world(model) == "core"
 
 
 def test_codes_are_kept_beside_the_videos(tmp_path):
