@@ -278,7 +278,8 @@ def test_what_a_dead_worker_began_is_finished_as_if_it_had_lived(chat, monkeypat
     assert (found.state, chat.queue.job("me", job.id).resumed) == (COMPLETE, True)
     assert "interrupted and taken up again" in reply(found, "en")
     assert np.array_equal(chat.codes(found), chat.codes(whole))
-    assert np.array_equal(chat.frames(found), chat.frames(whole))
+    # The codes are the same; the last bit of a matrix product may depend on where memory lies, and H.264 spreads it.
+    assert np.abs(chat.frames(found).astype(int) - chat.frames(whole)).mean() < 0.1
 
 
 def test_a_storyboard_is_taken_up_in_its_second_part(chat, monkeypatch):
