@@ -29,7 +29,7 @@ from chat_app.records import (
     WorkerState,
 )
 from chat_app.store import Store, read_conversation, read_version, step_record
-from chat_app.version_files import MOVING, STEPS, new_id, version_folder, write_bytes
+from chat_app.version_files import MOVING, new_id, version_folder, write_bytes
 from chat_app.words import Refusal, to_record
 
 LONGEST_MESSAGE = 2000
@@ -43,14 +43,6 @@ class Limits:
     of_owner: int = 16
     of_all: int = 256
     upload_bytes: int = 50 * 2**20
-
-
-@dataclass(frozen=True)
-class Preview:
-    """moving: the newest frames as an animated WebP. steps: a WebP still of each latent frame so far, in order."""
-
-    moving: bytes
-    steps: tuple[bytes, ...]
 
 
 class Queue:
@@ -197,12 +189,11 @@ class Queue:
                 connection.execute("UPDATE jobs SET stopping = 1 WHERE id = ?", (job_id,))
         return self.job(owner, job_id)
 
-    def preview(self, owner: str, job_id: str) -> Preview | None:
-        """What can be seen of a video that is being made; None before its first frame and after its end."""
+    def preview(self, owner: str, job_id: str) -> bytes | None:
+        """The newest frames of a video that is being made, an animated WebP; None before its first and after its end."""
         folder = version_folder(self.database.folder, self.job(owner, job_id).version)
         try:
-            steps = tuple(path.read_bytes() for path in sorted((folder / STEPS).glob("*.webp")))
-            return Preview((folder / MOVING).read_bytes(), steps)
+            return (folder / MOVING).read_bytes()
         except FileNotFoundError:  # it ended meanwhile
             return None
 

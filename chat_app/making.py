@@ -27,7 +27,6 @@ from chat_app.turn import SAMPLING, context_of, request_of
 from chat_app.version_files import (
     DRAFT,
     MOVING,
-    STEPS,
     read_turns,
     remove_work,
     version_folder,
@@ -284,8 +283,6 @@ class _Making:
         turn = PastTurn(request.prompt, request.action, progress.codes_thw)
         turns = (*film.turns, turn)
         write_turns(self.folder / DRAFT, turns, model=self.facts.model, tokenizer=self.facts.tokenizer)
-        (self.folder / STEPS).mkdir(exist_ok=True)
-        write_bytes(self.folder / STEPS / f"{done:04d}.webp", still_webp(progress.frames_THWC[-1]))
         write_bytes(self.folder / MOVING, moving_webp(recent_THWC, self.facts.fps))
         left = progress.latent_total - progress.latent_index
         pace = progress.seconds_left / left if left else 0.0

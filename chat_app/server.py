@@ -76,10 +76,10 @@ def add_live(app: FastAPI, chat: Chat) -> None:
 
     @app.get("/live/{job}/moving")
     def moving(job: str, request: Request) -> Response:
-        preview = chat.queue.preview(request.state.owner, job)
-        if preview is None:
+        picture = chat.queue.preview(request.state.owner, job)
+        if picture is None:
             return Response(status_code=404)
-        return Response(preview.moving, media_type="image/webp", headers={"cache-control": "private, max-age=60"})
+        return Response(picture, media_type="image/webp", headers={"cache-control": "private, max-age=60"})
 
 
 def add_files(app: FastAPI, chat: Chat) -> None:

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +23,8 @@ from gpt_video.request import PastTurn
 # video: what is shown. settings: its sidecar. thumbnail: its middle frame. codes: the turns that this version adds to the
 # film of its parent. image: the first frame that was given. upload: the file that was brought.
 KINDS = ("video", "settings", "thumbnail", "codes", "image", "upload")
-# While it is made: the newest frames as a moving picture, a picture of each latent frame, the codes so far.
-MOVING, STEPS, DRAFT = "moving.webp", "steps", "draft.npz"
+# While it is made: the newest frames as a moving picture, the codes so far.
+MOVING, DRAFT = "moving.webp", "draft.npz"
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -84,6 +83,5 @@ def read_turns(path: Path) -> KeptTurns:
 
 def remove_work(folder: Path) -> None:
     """Removes what only served while the video was made."""
-    for name in (MOVING, DRAFT, STEPS):
-        path = folder / name
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    for name in (MOVING, DRAFT):
+        (folder / name).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chat_app import claims
 from chat_app.claims import LEASE_SECONDS, MOST_ATTEMPTS, Outcome
 from chat_app.records import COMPLETE, FAILED, PARTIAL, ModelFacts, WorkerState
-from chat_app.version_files import MOVING, STEPS, version_folder
+from chat_app.version_files import MOVING, version_folder
 from chat_app.words import Refusal, from_record
 from tests.chat_versions import Library, a_step, made
 
@@ -256,16 +256,12 @@ def test_progress_and_preview(library):
     assert library.queue.preview("me", job) is None
     claim = library.claims.claim("w")
     folder = version_folder(library.database.folder, claim.version.id)
-    (folder / STEPS).mkdir()
-    for n in (1, 2):
-        (folder / STEPS / f"{n:04d}.webp").write_bytes(b"%d" % n)
     (folder / MOVING).write_bytes(b"moving")
     library.claims.report(claim, 2, 9, 5, 33, 7.5)
     found = library.queue.job("me", job)
     assert (found.done, found.total, found.frame, found.frames, found.seconds_left) == (2, 9, 5, 33, 7.5)
     assert (found.place, found.is_open) == (0, True)
-    preview = library.queue.preview("me", job)
-    assert (preview.moving, preview.steps) == (b"moving", (b"1", b"2"))
+    assert library.queue.preview("me", job) == b"moving"
     library.claims.finish(claim, made(library.database, claim))
     found = library.queue.job("me", job)
     assert (found.state, found.seconds_left, found.is_open) == ("done", 0.0, False)
