@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import string
 import zipfile
@@ -344,3 +345,57 @@ def test_killing_the_server_in_the_middle_loses_nothing(page, server: ChatServer
     _expect(page.locator("#gv-log")).to_contain_text("Making it was interrupted and taken up again.")
     _ask(page, "make it blue")
     _made(page, 2)
+
+
+@pytest.mark.browser
+def test_a_tall_video_is_rated_and_the_ratings_are_exported(page, tmp_path: Path) -> None:
+    page.get_by_label("Shape").click()
+    page.get_by_role("option", name="tall").click()
+    _first(page, length="1 s")
+    page.wait_for_function(
+        "(v => v.videoWidth == 32 && v.videoHeight == 48)(document.querySelector('.gv-player video'))"
+    )
+    side, log = page.locator("#gv-side button").first, page.locator("#gv-log")
+
+    def exported() -> list[dict]:
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Export my ratings").click()
+        download.value.save_as(tmp_path / "ratings.jsonl")
+        return [json.loads(line) for line in (tmp_path / "ratings.jsonl").read_text("utf-8").splitlines()]
+
+    log.get_by_role("button", name="Like", exact=True).click()
+    side.click()
+    assert exported() == []  # nobody has agreed yet
+    page.get_by_label("My ratings may be exported").check()
+    side.click()
+    log.get_by_role("button", name="Dislike", exact=True).click()
+    _expect(log.get_by_role("button", name="Disliked")).to_be_visible()
+    side.click()
+    (line,) = exported()
+    assert (line["kind"], line["rating"]) == ("rating", -1)
+
+
+@pytest.mark.browser
+def test_keys_alone_and_less_motion(server: ChatServer, chromium) -> None:
+    context = chromium.new_context(locale="en-GB", reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(server.url)
+    _first(page, length="1 s")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    page.keyboard.type("make it blue")
+    page.keyboard.press("Enter")
+    _made(page, 2)
+    assert page.evaluate("document.querySelector('.gv-player video').paused")  # nothing plays unasked
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Alt+ArrowLeft")
+    _made(page, 1)
+    page.keyboard.press("Alt+ArrowRight")
+    _made(page, 2)
+    page.get_by_role("button", name="Side by side").focus()
+    page.keyboard.press("Enter")
+    _expect(page.locator(".gv-pair video")).to_have_count(2)
+    page.get_by_role("button", name="End the comparison").focus()
+    page.keyboard.press("Space")
+    _expect(page.locator(".gv-pair")).to_have_count(0)
+    context.close()
