@@ -59,6 +59,10 @@ class Task(ABC):
     @abstractmethod
     def save(self, folder: Path, result: dict[str, Any], training: dict[str, Any]) -> None: ...
 
+    def start_from(self, folder: str | Path) -> None:
+        """Takes over what a trained network knows. ValueError where that is not possible."""
+        raise ValueError("--init is for the judge: the other networks are trained from nothing")
+
     def optimizers(self, learning_rate: float) -> list[torch.optim.Optimizer]:
         return make_optimizers(self.model, learning_rate)
 
@@ -94,6 +98,17 @@ class JudgeTask(Task):
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         return judge_losses(model(batch.clip_BTCHW, batch.told_BTKhw), batch)
+
+    def start_from(self, folder: str | Path) -> None:
+        """The weights of a judge of this world or of one that this world widens: new values come after those it knew."""
+        known = Judge.load(folder)
+        theirs, ours = values_of(known.world), values_of(self.model.config.world)
+        if any(name not in ours or ours[name][: len(values)] != values for name, values in theirs.items()):
+            raise ValueError(f"the judge in {folder} is of a world that {self.model.config.world} does not widen")
+        with torch.no_grad():
+            mine = self.model.state_dict()
+            for name, tensor in known.net.state_dict().items():
+                mine[name][: len(tensor)] = tensor
 
     def evaluate(self, held_out: RenderedClips) -> dict[str, Any]:
         found = accuracy(Judge(self.model, {}), held_out.clips)

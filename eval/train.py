@@ -36,6 +36,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", required=True, nargs="+", help="folders of rendered clips")
     parser.add_argument("--validation", help="folder of rendered clips that are not trained on")
     parser.add_argument("--out", required=True)
+    parser.add_argument("--init", help="folder of a trained judge, of a smaller world perhaps, to start the judge from")
     parser.add_argument("--minutes", type=float, default=15.0, help="training time; ignored with --steps")
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -61,6 +62,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     accelerator.print(f"{len(clips)} clips read in {time.monotonic() - start:.0f} s")
     # ---- model and optimizers
     task: Task = TASKS[args.what](clips, args.seed, FRAMES[args.what])
+    if args.init:
+        task.start_from(args.init)
     model = accelerator.prepare(task.model.train())
     optimizers = [accelerator.prepare(optimizer) for optimizer in task.optimizers(args.learning_rate)]
     clock = Clock()

@@ -15,6 +15,7 @@ from eval.clip_score import clip_score
 from eval.clips import RenderedClips
 from eval.judge import Judge
 from eval.objectives import TASKS, tampered
+from eval.store import WEIGHTS
 from tests.painted_scenes import data_set
 
 pytest.importorskip("tokenizers", reason="training the tiny CLIP needs the `tokenizers` library (extra `train`)")
@@ -157,3 +158,26 @@ def test_what_was_done_to_a_clip_is_what_its_labels_say():
 def test_a_missing_folder_is_an_error_and_not_a_traceback(tmp_path):
     with pytest.raises(ValueError, match=r"metadata\.jsonl"):
         train.main(["judge", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
+
+
+def test_a_judge_of_a_wider_world_starts_from_what_the_embedded_one_knows(folder):
+    clips = RenderedClips([folder])
+    clips.world = "wide"
+    task = TASKS["judge"](clips, 0, 6)
+    before = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+    task.start_from(WEIGHTS)
+    known, after = Judge.load().net.state_dict(), task.model.state_dict()
+    assert all(torch.equal(after[name][: len(tensor)], tensor) for name, tensor in known.items())
+    kinds = len(known["slots.kind"])
+    assert torch.equal(after["finds.1.weight"][1 + kinds :], before["finds.1.weight"][1 + kinds :])  # new kinds
+
+
+def test_a_judge_of_a_narrower_world_cannot(folder, tmp_path):
+    clips = RenderedClips([folder])
+    clips.world = "wide"
+    TASKS["judge"](clips, 0, 6).save(tmp_path, {"accuracy": {}, "n": {}, "mean": 0.0}, {})
+    clips.world = "core"
+    with pytest.raises(ValueError, match="is of a world that core does not widen"):
+        TASKS["judge"](clips, 0, 6).start_from(tmp_path)
+    with pytest.raises(ValueError, match="--init is for the judge"):
+        TASKS["clip"](clips, 0, 6).start_from(tmp_path)
