@@ -28,6 +28,7 @@ from chat_app.archive import import_conversation
 from chat_app.chat import Chat, changes_of, default_other
 from chat_app.records import Version
 from chat_app.turn import Choice
+from chat_app.uploads import Uploads
 from chat_app.widgets import I18N, LENGTHS, SLIDERS, STILL_SECONDS, Widgets
 from chat_app.words import Refusal, language_of, say
 
@@ -61,6 +62,7 @@ class Place:
 def mount(app: FastAPI, chat: Chat) -> FastAPI:
     """Puts the page under / of a server. Nothing about its users leaves the machine. Its script and looks: page_head.py."""
     page = Page(chat)
+    app.add_middleware(Uploads, known=page.blocks.upload_file_set.add)
     theme = gr.themes.Default(
         primary_hue="teal",
         neutral_hue="slate",

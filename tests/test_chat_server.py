@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from pathlib import Path
 
@@ -111,6 +112,29 @@ def test_no_file_of_the_machine_is_served(tmp_path: Path) -> None:
         assert client.get(f"/gradio_api/file={path}").status_code in (403, 404), path
     for path in ("/media/../video", "/media/%2e%2e/video", "/export/film/..%2f..%2fsecret", "/media/x/upload"):
         assert client.get(path).status_code == 404, path
+
+
+def test_an_upload_has_a_name_of_its_own(tmp_path: Path) -> None:
+    client = _client(tmp_path, ACCOUNTS)
+    content = b"the same picture"
+    paths = {}
+    for name, password in ACCOUNTS.items():
+        answer = client.post("/gradio_api/upload", files={"files": ("a.png", content)}, auth=(name, password))
+        assert answer.status_code == 200
+        (paths[name],) = answer.json()
+        shown = client.get(f"/gradio_api/file={paths[name]}", auth=(name, password))
+        assert (shown.status_code, shown.content) == (200, content)
+    anna, ben = Path(paths["anna"]), Path(paths["ben"])
+    assert anna != ben and anna.name == ben.name == "a.png"
+    anna.unlink()
+    assert ben.read_bytes() == content
+    ben.unlink()
+    guessed = hashlib.sha256(content).hexdigest()
+    assert (
+        client.get(f"/gradio_api/file={anna.parents[1] / guessed / 'a.png'}", auth=("ben", ACCOUNTS["ben"])).status_code
+        != 200
+    )
+    assert client.post("/gradio_api/upload", data={"x": "y"}, auth=("ben", ACCOUNTS["ben"])).status_code < 500
 
 
 def test_a_waiting_video_says_its_place(tmp_path: Path) -> None:
