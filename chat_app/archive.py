@@ -29,8 +29,9 @@ from chat_app.records import ACTIONS, COMPLETE, FAILED, PARTIAL, WAITING, Conver
 from chat_app.store import TITLE_LENGTH, Store, read_conversation, step_of, step_record
 from chat_app.storyboard import MOST_PARTS
 from chat_app.turn import request_of
-from chat_app.version_files import KINDS, new_id, read_turns, version_folder, write_bytes
+from chat_app.version_files import KINDS, new_id, read_turns, version_folder
 from chat_app.words import LANGUAGES, Refusal, to_record
+from gpt_video.disk import write_bytes
 from gpt_video.request import PastTurn
 
 FORMAT = 1

@@ -29,8 +29,9 @@ from chat_app.records import (
     WorkerState,
 )
 from chat_app.store import Store, read_conversation, read_version, step_record
-from chat_app.version_files import MOVING, new_id, version_folder, write_bytes
+from chat_app.version_files import MOVING, new_id, version_folder
 from chat_app.words import Refusal, to_record
+from gpt_video.disk import write_bytes
 
 LONGEST_MESSAGE = 2000
 MOST_PIXELS = 40 * 10**6

@@ -27,8 +27,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chat_app.version_files import write_bytes
 from chat_app.words import language_of, say
+from gpt_video.disk import write_bytes
 
 COOKIE = "gpt_video"
 COOKIE_SECONDS = 30 * 24 * 3600

@@ -18,7 +18,8 @@ from chat_app.records import Version
 from chat_app.store import Store
 from chat_app.turn import context_of
 from chat_app.version_files import read_turns
-from gpt_video.files import turn_record, write_text
+from gpt_video.disk import write_text
+from gpt_video.files import turn_record
 from gpt_video.request import PastTurn
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import secrets
 import zipfile
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gpt_video.disk import write_bytes
 from gpt_video.request import PastTurn
 
 # video: what is shown. settings: its sidecar. thumbnail: its middle frame. codes: the turns that this version adds to the
@@ -36,16 +36,6 @@ def new_id() -> str:
 def version_folder(data_folder: Path, version_id: str) -> Path:
     assert _ID.fullmatch(version_id), version_id
     return data_folder / "versions" / version_id
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a file under a temporary name in the same folder, then renames it."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_turns(path: Path, turns: Sequence[PastTurn], *, model: str, tokenizer: str) -> None:

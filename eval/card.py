@@ -14,7 +14,7 @@ from eval.plots import is_share, number
 from eval.protocol import Score
 from eval.results import Results
 from gpt_video.bundle import SUMS_FILE, write_sums
-from gpt_video.files import write_text
+from gpt_video.disk import write_text
 
 BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
 BETWEEN = re.compile(rf"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)

@@ -24,7 +24,7 @@ from eval.protocol import Protocol, Score
 from eval.suite import Conversation, Prompt, Suite
 from eval.unaffected import UnaffectedRegion, rendered
 from gpt_video.diorama.render import RendererUnavailable
-from gpt_video.files import write_text
+from gpt_video.disk import write_text
 from tokenizer.video import write_video
 
 CHUNK = 10  # prompts or conversations that are generated together, and lost together when a run is cut off

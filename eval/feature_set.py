@@ -10,7 +10,6 @@ of all files; it is written in shards, so that what was cut off goes on from the
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from eval.features import Extractor
-from eval.protocol import digest, file_sha256
+from eval.protocol import digest
+from gpt_video.disk import draft_of, file_sha256
 from tokenizer.video import VideoError, fit, read_video
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".mpg", ".mpeg", ".ts")
@@ -188,14 +188,13 @@ def _shard(
             return list(zip(videos, stored["features"], shapes, map(str, stored["reasons"]), strict=True))
     rows = [(key, *_row(video, key, extractor, sampling)) for key, video in videos.items()]
     if file is not None:
-        draft = file.with_suffix(".partial.npz")
         columns = {
             "features": np.stack([row[1] for row in rows]),
             "sizes": np.array([row[2] for row in rows]),
             "reasons": np.array([row[3] for row in rows]),
         }
-        np.savez(draft, **columns)  # type: ignore[arg-type]
-        os.replace(draft, file)
+        with draft_of(file) as draft, draft.open("wb") as stream:
+            np.savez(stream, **columns)  # type: ignore[arg-type]
     return rows
 
 

@@ -24,7 +24,8 @@ from torch import nn
 from torch.nn import functional
 
 from eval.i3d import BATCH_NORM_EPS, find_weights, load_i3d
-from eval.protocol import file_sha256, files_sha256
+from eval.protocol import files_sha256
+from gpt_video.disk import file_sha256
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -23,9 +23,8 @@ from eval.attributes import values_of
 from eval.clips import UNKNOWN, Batch, Clip, RenderedClips, blurred, degraded, resized_and_back, stacked
 from eval.judge import Judge, accuracy
 from eval.judge_net import OF_KIND, OF_SCENE, JudgeConfig, JudgeNet, Logits, channels_last
-from eval.protocol import file_sha256
 from eval.store import save_network
-from gpt_video.files import write_text
+from gpt_video.disk import file_sha256, write_text
 from tokenizer.optimizer import make_optimizers
 
 CELLS_WEIGHT = 4.0  # against a dozen other losses: what is not found cannot be looked at

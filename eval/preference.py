@@ -20,7 +20,7 @@ from typing import Any
 from eval.folder import Video, videos_in
 from eval.gallery import small_copy
 from eval.results import RESULTS, Results
-from gpt_video.files import write_text
+from gpt_video.disk import write_text
 from tokenizer.video import VideoError
 
 TEMPLATE = Path(__file__).parent / "preference.html"

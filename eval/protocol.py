@@ -16,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gpt_video.disk import file_sha256
+
 # To be raised by one whenever a change in `eval/` alters a number that it gave before.
 CODE_VERSION = 1
 
@@ -210,12 +212,6 @@ def digest(value: Any) -> str:
     """SHA-256 (hex) of plain values: of their JSON with sorted keys and no spaces, so the same everywhere."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files_sha256(paths: Iterable[str | Path]) -> str:

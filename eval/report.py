@@ -18,7 +18,7 @@ from eval.attributes import NAMES
 from eval.plots import Domain, Line, bar, difference, domain_of, is_share, lines, number, strip, symmetric
 from eval.protocol import Protocol, Score
 from eval.results import Pair, Results, distance_difference, pair
-from gpt_video.files import write_text
+from gpt_video.disk import write_text
 
 TEMPLATE = Path(__file__).parent / "report.html"
 PAGE, COMPARISON = "index.html", "comparison.html"

@@ -25,7 +25,7 @@ import numpy as np
 from eval.frechet import frechet_distance
 from eval.intervals import Difference, compare_distances, paired_bootstrap
 from eval.protocol import CODE_VERSION, Comparison, Score, compare
-from gpt_video.files import write_text
+from gpt_video.disk import write_text
 
 FORMAT = 1
 RESULTS, TABLE, FEATURES = "results.json", "per_prompt.csv", "features.npz"

@@ -32,7 +32,7 @@ from eval.model_parts import Count, ModelTask, Part, Report
 from eval.protocol import CODE_VERSION, Protocol, Score, digest
 from eval.report import write_report
 from eval.results import FEATURES, PartRecord, Results, Row, save_features
-from gpt_video.files import write_text
+from gpt_video.disk import write_text
 from gpt_video.generate import VideoGenerator
 
 OWN = "diorama"  # in place of a path: the networks that come with the package

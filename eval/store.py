@@ -7,7 +7,6 @@ Those of the core world that come with the package lie in eval/weights/, those o
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from eval.protocol import file_sha256
 from gpt_video.diorama.world import CORE
-from gpt_video.files import write_text
+from gpt_video.disk import draft_of, file_sha256, write_text
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -33,13 +31,12 @@ def save_network(folder: str | Path, name: str, tensors: Mapping[str, Tensor], r
     """Writes both files under temporary names first; returns the SHA-256 of the weights."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    weights, draft = folder / f"{name}.safetensors", folder / f".{name}.safetensors.partial"
-    save_file({key: value.detach().to(torch.float16).contiguous() for key, value in tensors.items()}, draft)
-    sha256 = file_sha256(draft)
-    os.replace(draft, weights)
-    text = json.dumps({**record, "sha256": sha256}, indent=1, ensure_ascii=False) + "\n"
-    write_text(folder / f"{name}.json", text)
-    return sha256
+    weights = folder / f"{name}.safetensors"
+    with draft_of(weights) as draft:
+        save_file({key: value.detach().to(torch.float16).contiguous() for key, value in tensors.items()}, draft)
+    whole = {**record, "sha256": file_sha256(weights)}
+    write_text(folder / f"{name}.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+    return whole["sha256"]
 
 
 def load_network(folder: str | Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor], str]:

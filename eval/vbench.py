@@ -12,7 +12,6 @@ or a folder of videos that exist. VBench itself needs CUDA and old libraries: it
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections import Counter
@@ -23,7 +22,7 @@ from typing import Any
 
 from eval.folder import Video, videos_in
 from eval.protocol import digest
-from gpt_video.files import write_text
+from gpt_video.disk import draft_of, write_text
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GenerateRequest
 from tokenizer.video import VideoError, read_video, write_video
@@ -184,9 +183,8 @@ def _laid_out(video: Video, target: Path, hand: HandOver) -> bool:
         if video.path.suffix.lower() != ".mp4":
             write_video(target, frames_THWC, fps)
         else:
-            draft = target.parent.parent / f".{os.getpid()}.partial"
-            shutil.copyfile(video.path, draft)
-            os.replace(draft, target)
+            with draft_of(target) as draft:
+                shutil.copyfile(video.path, draft)
     except VideoError as error:
         hand.skipped.append(f"{video.name}: {error}")
         return False

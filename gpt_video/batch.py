@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from gpt_video.bundle import sha256
+from gpt_video.disk import file_sha256
 from gpt_video.files import check_output, read_turns, save_video, settings_of
 from gpt_video.generate import Plan, VideoGenerator
 from gpt_video.request import GenerateRequest
@@ -43,7 +43,7 @@ class Line:
 
     def settings_hash(self, model_hash: str) -> str:
         """Changes with whatever changes the video: the line, the contents of its files, the model."""
-        files = {key: sha256(Path(self.values[key])) for key in ("image", "video") if key in self.values}
+        files = {key: file_sha256(Path(self.values[key])) for key in ("image", "video") if key in self.values}
         text = json.dumps([self.values | files, model_hash], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gpt_video.disk import file_sha256
 from gpt_video.dtype import best_dtype
 from gpt_video.sequence import Vocabulary
 from gpt_video.shards import tokenizer_hash
@@ -193,16 +194,10 @@ def push(folder: str | Path, repo_id: str, *, private: bool = False, api: Any = 
 # ------------------------------------------------------------------------------------------------ hashes
 
 
-def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_sums(folder: Path) -> None:
     """Writes SHA256SUMS (the format of `sha256sum -c`) over every other file of the folder."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != SUMS_FILE)
-    lines = [f"{sha256(p)}  {p.relative_to(folder).as_posix()}\n" for p in files]
+    lines = [f"{file_sha256(p)}  {p.relative_to(folder).as_posix()}\n" for p in files]
     (folder / SUMS_FILE).write_text("".join(lines), encoding="utf-8")
 
 
@@ -220,7 +215,7 @@ def check_sums(folder: Path) -> None:
             raise BundleError(f"{folder / name} is missing: download or export the model again")
         if name not in listed:
             raise BundleError(f"{folder / name} is not listed in {SUMS_FILE}: download or export the model again")
-        if sha256(folder / name) != listed[name]:
+        if file_sha256(folder / name) != listed[name]:
             raise BundleError(f"{folder / name} is damaged (SHA-256 is not as listed): download or export it again")
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import torch
 
+from gpt_video.disk import write_text
+
 BF16_GAIN = 1.2  # bf16 must be clearly faster than float32 on this processor, or its rounding is not worth it
 
 
@@ -43,9 +45,7 @@ def _cpu_prefers_bf16() -> bool:
     answer = probe_gain() > BF16_GAIN
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(known | {key: answer}), encoding="utf-8")
-        os.replace(temporary, file)
+        write_text(file, json.dumps(known | {key: answer}))
     except OSError:
         pass  # a read-only home costs one probe a start
     return answer

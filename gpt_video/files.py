@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gpt_video.bundle import sha256
+from gpt_video.disk import file_sha256, write_text
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GeneratedVideo, PastTurn
 from tokenizer.video import write_video
@@ -63,7 +62,7 @@ def save_video(
         "total_seconds": round(video.timings.total, 3),
         "tokens_per_second": round(video.timings.tokens_per_second, 1),
         "tokenizer_hash": video.tokenizer_hash,
-        "video_sha256": sha256(path),
+        "video_sha256": file_sha256(path),
         "turns": [turn_record(turn) for turn in video.turns],
     }
     write_text(sidecar_of(path), json.dumps(record, ensure_ascii=False, indent=2) + "\n")
@@ -92,7 +91,7 @@ def read_turns(generator: VideoGenerator, path: str | Path, action: str) -> tupl
 def _exact_turns(path: Path, tokenizer_hash: str) -> tuple[PastTurn, ...]:
     try:
         record = json.loads(sidecar_of(path).read_text("utf-8"))
-        if record["tokenizer_hash"] != tokenizer_hash or record["video_sha256"] != sha256(path):
+        if record["tokenizer_hash"] != tokenizer_hash or record["video_sha256"] != file_sha256(path):
             return ()
         return tuple(_read_turn(turn) for turn in record["turns"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -108,13 +107,3 @@ def turn_record(turn: PastTurn) -> dict[str, Any]:
 def _read_turn(record: dict[str, Any]) -> PastTurn:
     codes_thw = np.frombuffer(base64.b64decode(record["codes"]), "<u2").reshape(record["grid"]).astype(np.int64)
     return PastTurn(record["prompt"], record["action"], codes_thw)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file under a temporary name in the same folder, then renames it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", errors="replace")  # a prompt may hold what is no Unicode
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

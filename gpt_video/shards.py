@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from gpt_video import sequence
+from gpt_video.disk import draft_of
 from tokenizer.data import CONTINUED_FRAMES, FPS, FRAMES
 
 ENCODE_BATCH = 16
@@ -279,9 +280,8 @@ class _ShardEncoder:
         }
         table = pa.Table.from_pylist(self.rows, schema=_schema().with_metadata(metadata))
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".part")
-        pq.write_table(table, temporary)
-        os.replace(temporary, path)
+        with draft_of(path) as draft:
+            pq.write_table(table, draft)
 
     def _latent_frames(self, frames: int) -> int:
         fits = itertools.takewhile(lambda t: self.video_tokenizer.clip_shape(t, 1, 1)[0] <= frames, itertools.count(1))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from gpt_video.disk import draft_of
 
 COLOURS = ("#1f5fbf", "#d1495b", "#2e8b57", "#b8860b", "#6a4c93", "#444444")
 MARGIN, LINE = 46, 15
@@ -83,7 +84,5 @@ def _font() -> tuple[Any, Callable[[str], str]]:
 
 
 def _save(page, path: str | os.PathLike[str]) -> None:
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    page.save(temporary, format="PNG")
-    os.replace(temporary, path)
+    with draft_of(path) as draft:
+        page.save(draft, format="PNG")

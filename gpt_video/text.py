@@ -18,6 +18,8 @@ from pathlib import Path
 
 import tiktoken
 
+from gpt_video.disk import write_text
+
 # A word with the space before it, a digit, or a run of other signs. One digit at a time: numbers here are counts.
 PATTERN = r" ?\p{L}[\p{L}\p{M}]*| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+"
 MERGES_FILE, CONFIG_FILE, WORDS_FILE = "merges.tiktoken", "config.json", "words.txt"
@@ -91,10 +93,12 @@ class TextTokenizer:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         lines = (f"{base64.b64encode(token).decode()} {rank}\n" for token, rank in self.ranks.items())
-        _write(folder / MERGES_FILE, "".join(lines))
+        write_text(folder / MERGES_FILE, "".join(lines))
         if self.words is not None:
-            _write(folder / WORDS_FILE, "".join(f"{word}\n" for word in sorted(self.words)))
-        _write(folder / CONFIG_FILE, json.dumps({"pattern": PATTERN, "vocab_size": self.vocab_size}, indent=2) + "\n")
+            write_text(folder / WORDS_FILE, "".join(f"{word}\n" for word in sorted(self.words)))
+        write_text(
+            folder / CONFIG_FILE, json.dumps({"pattern": PATTERN, "vocab_size": self.vocab_size}, indent=2) + "\n"
+        )
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> TextTokenizer:
@@ -125,9 +129,3 @@ def _byte_of_character() -> dict[str, int]:
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [b for b in range(256) if b not in printable]
     return {chr(b): b for b in printable} | {chr(256 + n): b for n, b in enumerate(others)}
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

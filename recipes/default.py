@@ -13,7 +13,6 @@ so stages may run on different machines.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import time
@@ -22,6 +21,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from gpt_video.disk import file_sha256, write_text
 
 HELD_OUT_EVERY = 20  # of a user's own clips, one in so many is for validation
 VOCABULARY = 2000  # text tokens
@@ -159,6 +160,7 @@ def split_own_clips(data: Path, folder: Path) -> dict[str, int]:
     if not halves["train"]:
         raise ValueError(f"{data} holds one clip or conversation: at least two are needed, one of them to measure with")
     for name, rows in halves.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
         write_text(folder / name / "metadata.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     return {name: len(rows) for name, rows in halves.items()}
 
@@ -262,7 +264,7 @@ def manifest(out: Path, args: argparse.Namespace) -> dict[str, Any]:
         "stages": {name: result_of(out, name) for name in ("tokenizer", "tokens", "text", "gpt")},
     }
     if args.data:
-        facts["files"] = {Path(r["file_name"]).name: sha256(Path(r["file_name"])) for r in records}
+        facts["files"] = {Path(r["file_name"]).name: file_sha256(Path(r["file_name"])) for r in records}
     return facts
 
 
@@ -311,20 +313,9 @@ def result_of(out: Path, name: str) -> Any:
     return json.loads((out / "done" / f"{name}.json").read_text("utf-8"))["result"]
 
 
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

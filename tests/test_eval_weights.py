@@ -20,11 +20,11 @@ from eval.diorama_nets import CLIP_FOLDER, diorama_clip, diorama_extractor
 from eval.frechet import frechet_distance
 from eval.generators import WAYS
 from eval.judge import CEILING_TO_COUNT, Judge
-from eval.protocol import file_sha256
 from eval.store import WEIGHTS
 from eval.suite import Form, build_suite
 from gpt_video.bundle import DEFAULT_FOLDER
 from gpt_video.diorama.render import Renderer, RendererUnavailable
+from gpt_video.disk import file_sha256
 from tokenizer.model import VideoTokenizer
 from tokenizer.video import clip_to_frames
 

@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -25,6 +24,7 @@ from gpt_video.diorama.render import RenderedClip, Renderer
 from gpt_video.diorama.sample import Turn, sample_conversation
 from gpt_video.diorama.scene import to_json
 from gpt_video.diorama.world import CORE, WORLDS
+from gpt_video.disk import draft_of, write_text
 from tokenizer.data import FPS
 from tokenizer.video import data_set_suffix, read_video, write_video
 
@@ -117,7 +117,7 @@ def render_dataset(
         if on_progress:
             on_progress(done, len(jobs))
     parts = [_part(folder, family, index).read_text("utf-8") for _, _, family, index in jobs]
-    _write_text(folder / "metadata.jsonl", "".join(parts))
+    write_text(folder / "metadata.jsonl", "".join(parts))
 
 
 def contact_sheet(folder: str | os.PathLike[str], out_png: str | os.PathLike[str], n: int = 24) -> None:
@@ -143,7 +143,7 @@ def _claim(folder: Path, choices: Choices) -> None:
         (folder / sub).mkdir(parents=True, exist_ok=True)
     note, record = folder / "render.json", choices.record()
     if not note.exists():
-        _write_text(note, json.dumps(record))
+        write_text(note, json.dumps(record))
     elif json.loads(note.read_text("utf-8")) != json.loads(json.dumps(record)):
         raise ValueError(
             f"{folder} was rendered with {note.read_text('utf-8')}: use the same settings, or another folder"
@@ -193,7 +193,7 @@ def _render_conversation(job: tuple[str, Choices, str, int]) -> str:
         write_video(folder / row["file_name"], one.clip.frames_THWC, FPS)
         _write_masks(folder / row["mask"], one.clip.masks_THW)
         lines.append(json.dumps(row, ensure_ascii=False) + "\n")
-    _write_text(_part(folder, family, index), "".join(lines))
+    write_text(_part(folder, family, index), "".join(lines))
     return _name(family, index)
 
 
@@ -217,24 +217,8 @@ def _row(one: RenderedTurn) -> dict[str, Any]:
 
 
 def _write_masks(path: Path, masks_THW: np.ndarray) -> None:
-    with _draft(path) as draft, draft.open("wb") as file:
+    with draft_of(path) as draft, draft.open("wb") as file:
         np.savez_compressed(file, masks=masks_THW)
-
-
-def _write_text(path: Path, text: str) -> None:
-    with _draft(path) as draft:
-        draft.write_text(text, "utf-8")
-
-
-@contextmanager
-def _draft(path: Path) -> Iterator[Path]:
-    """A name to write under; it becomes `path` when all went well, and nothing is left otherwise."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield draft
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _weighted(rng: Random, weights: Mapping[Any, int]) -> Any:
