@@ -23,6 +23,7 @@ BASE: dict[str, int] = {"hidden_size": 512, "num_hidden_layers": 6, "intermediat
 PRESETS: dict[str, dict[str, int]] = {
     "tiny": {"hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 128, "num_key_value_heads": 1},
     "5m": {"hidden_size": 256, "intermediate_size": 768},
+    "10m": {"hidden_size": 384, "intermediate_size": 1024},
     "15m": {},
     "40m": {"hidden_size": 640, "num_hidden_layers": 9, "intermediate_size": 1792},
     "120m": {"hidden_size": 1024, "num_hidden_layers": 11, "intermediate_size": 2816, "num_key_value_heads": 4},
