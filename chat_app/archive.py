@@ -31,7 +31,7 @@ from chat_app.storyboard import MOST_PARTS
 from chat_app.turn import request_of
 from chat_app.version_files import KINDS, new_id, read_turns, version_folder
 from chat_app.words import LANGUAGES, Refusal, to_record
-from gpt_video.disk import write_bytes
+from gpt_video.disk import draft_of, write_bytes
 from gpt_video.request import PastTurn
 
 FORMAT = 1
@@ -78,17 +78,12 @@ def export_conversation(database: Database, owner: str, conversation_id: str, pa
         "versions": versions,
         "preferences": [dict(row) for row in compared],
     }
-    temporary = path.with_name(f".{path.name}.{new_id()[:8]}.tmp")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(INDEX, json.dumps(index, ensure_ascii=False, indent=1))
-            for record in versions:
-                folder = version_folder(database.folder, record["id"])
-                for name in record["files"].values():
-                    archive.write(folder / name, f"versions/{record['id']}/{name}")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with draft_of(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(INDEX, json.dumps(index, ensure_ascii=False, indent=1))
+        for record in versions:
+            folder = version_folder(database.folder, record["id"])
+            for name in record["files"].values():
+                archive.write(folder / name, f"versions/{record['id']}/{name}")
 
 
 def _version_record(row: sqlite3.Row) -> dict[str, Any]:

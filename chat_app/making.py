@@ -30,12 +30,12 @@ from chat_app.version_files import (
     read_turns,
     remove_work,
     version_folder,
-    write_bytes,
     write_turns,
 )
 from chat_app.words import Refusal, to_record
 from gpt_video.diorama.edits import words_of_instructions
 from gpt_video.diorama.lexicon import LANGUAGES
+from gpt_video.disk import write_bytes
 from gpt_video.files import save_video, sidecar_of
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GeneratedVideo, PastTurn, Progress, film_codes, parse_size, size_name

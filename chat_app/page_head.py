@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chat_app.answers import send_changed
 from chat_app.words import language_of
 
 
@@ -27,24 +27,8 @@ class PageHead:
             await self.app(scope, receive, send)
             return
         language = language_of(Request(scope).headers)
-        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        start: list[Message] = []
-        body = b""
 
-        async def collect(message: Message) -> None:
-            nonlocal body
-            if message["type"] == "http.response.start":
-                start.append(message)
-                return
-            if message["type"] != "http.response.body":
-                await send(message)  # what a test client asks for beside the answer
-                return
-            body += message.get("body", b"")
-            if message.get("more_body"):
-                return
-            document = body.replace(b"<head>", self.head, 1).replace(b'lang="en"', f'lang="{language}"'.encode(), 1)
-            MutableHeaders(scope=start[0])["content-length"] = str(len(document))
-            await send(start[0])
-            await send({"type": "http.response.body", "body": document})
+        def with_head(status: int, document: bytes) -> bytes:
+            return document.replace(b"<head>", self.head, 1).replace(b'lang="en"', f'lang="{language}"'.encode(), 1)
 
-        await self.app({**scope, "headers": plain}, receive, collect)
+        await send_changed(self.app, scope, receive, send, with_head)

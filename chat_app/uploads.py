@@ -12,8 +12,9 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chat_app.answers import send_changed
 
 UPLOAD = "/gradio_api/upload"
 
@@ -28,22 +29,10 @@ class Uploads:
         if scope["type"] != "http" or scope["path"] != UPLOAD or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
-        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        answer: list[Message] = []
+        await send_changed(self.app, scope, receive, send, self._with_new_names)
 
-        async def collect(message: Message) -> None:
-            if message["type"].startswith("http.response."):
-                answer.append(message)
-
-        # The app returns when its background work is done: only then do all files lie where the answer says.
-        await self.app({**scope, "headers": plain}, receive, collect)
-        start = answer[0]
-        body = b"".join(part.get("body", b"") for part in answer[1:])
-        if start["status"] == 200:
-            body = json.dumps([self._renamed(Path(path)) for path in json.loads(body)]).encode()
-            MutableHeaders(scope=start)["content-length"] = str(len(body))
-        await send(start)
-        await send({"type": "http.response.body", "body": body})
+    def _with_new_names(self, status: int, body: bytes) -> bytes:
+        return json.dumps([self._renamed(Path(path)) for path in json.loads(body)]).encode() if status == 200 else body
 
     def _renamed(self, path: Path) -> str:
         folder = path.parent.with_name(secrets.token_hex(16))

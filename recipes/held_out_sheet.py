@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+from eval.generators import trained_world
 from gpt_video.diorama.edits import instruction, sample_edit
 from gpt_video.diorama.language import captions
 from gpt_video.diorama.sample import sample_scene
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, help="PNG to write")
     parser.add_argument("--model", help="folder or hub id; the model in the package by default")
-    parser.add_argument("--world", choices=list(WORLDS), default="core", help="whose scenes the prompts are of")
+    parser.add_argument("--world", choices=list(WORLDS), help="whose scenes the prompts are of (default: the model's)")
     parser.add_argument(
         "--sentences", type=Path, help='lines of JSON with a "text" each: these instead of held-out prompts'
     )
@@ -51,9 +52,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     args = parser.parse_args(argv)
     generator = VideoGenerator.from_pretrained(args.model)
-    asked = prompts(args.seed, args.world)
+    asked: list[tuple[str, str | None]]
     if args.sentences:
         asked = [(json.loads(line)["text"], None) for line in args.sentences.read_text("utf-8").splitlines()]
+    else:
+        asked = prompts(args.seed, args.world or trained_world(generator))
     requests = [GenerateRequest(prompt, seconds=args.seconds, seed=i) for i, (prompt, _) in enumerate(asked)]
     rows = []
     for request, video, (_, edit) in zip(requests, generator.generate_many(requests), asked, strict=True):

@@ -125,7 +125,7 @@ def test_tokenizing_resumes_and_redoes_only_what_changed(folder, tmp_path):
     assert summary(out)["turns"] == 5
     for old, new in zip(before.conversations, read_shards(out).conversations, strict=True):
         assert np.array_equal(old[0].codes_thw, new[0].codes_thw)
-    assert not list(out.glob("*.part"))
+    assert not list(out.glob("*.partial"))
 
 
 def test_shards_of_another_tokenizer_are_an_error_and_stay(folder, tmp_path):
