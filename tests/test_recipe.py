@@ -26,10 +26,12 @@ CLIPS = [
 ]
 
 
-def recipe(*args: object) -> subprocess.CompletedProcess[str]:
+def recipe(*args: object, script: str = "default.py --budget smoke") -> subprocess.CompletedProcess[str]:
     """Runs the recipe in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
-    line = [sys.executable, "recipes/default.py", "--budget", "smoke", *map(str, args)]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    offline = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": path}
+    environment = {**os.environ, **offline}
+    line = [sys.executable, *f"recipes/{script}".split(), *map(str, args)]
     return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
 
 
@@ -84,6 +86,20 @@ def test_the_diorama_becomes_a_model(tmp_path: Path) -> None:
     result = recipe("--out", tmp_path)
     assert result.returncode == 0, result.stderr[-3000:]
     check_model(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_recipe_of_one_gpu_becomes_a_model_without_any(tmp_path: Path) -> None:
+    needs_renderer()
+    few = ("--minutes", 0.2, "--workers", 1, "--stills", 8, "--clips", 6, "--latent-frames", 6, "--preset", "tiny")
+    done = recipe("--out", tmp_path / "run", *few, script="one_gpu.py")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((tmp_path / "run" / "bundle" / "training_data.json").read_text("utf-8"))
+    assert facts["world"] == "wide" and facts["tokenizer"]["steps"] > 0
+    assert facts["shards"]["stills"]["conversations"] == 8 and facts["shards"]["clips"]["conversations"] >= 6
+    again = recipe("--out", tmp_path / "run", script="one_gpu.py")
+    assert again.returncode != 0 and "holds a run already" in again.stderr
 
 
 def needs_renderer() -> None:

@@ -189,7 +189,7 @@ def _render_conversation(job: tuple[str, Choices, str, int]) -> str:
     folder, (_, choices, family, index) = Path(job[0]), job
     lines = []
     for one in rendered_turns(index, choices, family):
-        row = _row(one)
+        row = row_of(one)
         write_video(folder / row["file_name"], one.clip.frames_THWC, FPS)
         _write_masks(folder / row["mask"], one.clip.masks_THW)
         lines.append(json.dumps(row, ensure_ascii=False) + "\n")
@@ -197,7 +197,8 @@ def _render_conversation(job: tuple[str, Choices, str, int]) -> str:
     return _name(family, index)
 
 
-def _row(one: RenderedTurn) -> dict[str, Any]:
+def row_of(one: RenderedTurn) -> dict[str, Any]:
+    """The line of metadata.jsonl of a turn."""
     turn, name = one.turn, f"{one.conversation}-{one.number}"
     return {
         "file_name": f"videos/{name}{data_set_suffix()}",
