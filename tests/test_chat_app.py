@@ -339,13 +339,14 @@ def test_a_phone_in_french_and_then_in_english(server: ChatServer, chromium) -> 
 
 @pytest.mark.browser
 def test_killing_the_server_in_the_middle_loses_nothing(page, server: ChatServer) -> None:
-    _ask(page, "a red ball", "30 s")
+    _ask(page, "a red ball", "60 s")
     status = page.locator(".gv-making [role=status]")
-    _expect(status).to_have_text(re.compile(r"Frame \d\d+ of 241"))
+    _expect(status).to_have_text(re.compile(r"Frame \d\d+ of 481"))
     server.kill()
     _expect(page.get_by_role("alert").filter(has_text="The server does not answer.")).to_be_visible()
     server.start()
-    _made(page, 1)  # the same page goes on by itself
+    _expect(status).to_have_text(re.compile(r"Frame \d\d+ of 481"))  # the same page goes on by itself
+    _made(page, 1)
     _expect(page.locator("#gv-log")).to_contain_text("Making it was interrupted and taken up again.")
     _ask(page, "make it blue")
     _made(page, 2)
