@@ -17,7 +17,7 @@ import torch
 
 from gpt_video import sequence
 from gpt_video.sequence import Turn, Vocabulary
-from gpt_video.shards import Clip, read_shards, summary, tokenize_folder, tokenizer_hash, write_shards
+from gpt_video.shards import Clip, Corpus, read_shards, summary, tokenize_folder, tokenizer_hash, write_shards
 from gpt_video.text import TextTokenizer
 
 __all__ = ["PackedBatches", "read_shards", "summary", "tokenize_folder", "tokenizer_hash", "write_shards"]
@@ -45,7 +45,7 @@ class PackedBatches:
 
     def __init__(
         self,
-        shards: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        shards: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Corpus,
         vocabulary: Vocabulary,
         text_tokenizer: TextTokenizer,
         *,
@@ -69,7 +69,8 @@ class PackedBatches:
                 f"the shards are of a tokenizer with {sizes}: tokenize the clips with this model's tokenizer"
             )
         self.tokenizer = corpus.tokenizer
-        self.paths = [path for conversation in corpus.conversations for path in _paths(conversation)]
+        self.paths: list[list[Clip]] = []
+        self.add(corpus)
         self.vocabulary, self.text_tokenizer = vocabulary, text_tokenizer
         self.tokens_per_batch, self.window, self.seed = tokens_per_batch, window, seed
         self.truncate_share, self.rolled_share, self.caption_dropout = truncate_share, rolled_share, caption_dropout
@@ -90,6 +91,14 @@ class PackedBatches:
     def epoch(self, epoch: int) -> Iterator[dict[str, torch.Tensor]]:
         """One pass over the samples; does not move the stream."""
         return (self._batch(epoch, indices) for indices in self._plan(epoch))
+
+    def add(self, corpus: Corpus) -> None:
+        """More conversations, for the epochs to come."""
+        self.paths += [path for conversation in corpus.conversations for path in _paths(conversation)]
+
+    def row(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """(ids_L, labels_L) of one sample as it is in an epoch, for who makes batches of his own."""
+        return self._row(self._sample(epoch, index))
 
     def state_dict(self) -> dict[str, Any]:
         return {"epoch": self.epoch_index, "position": self.position, **self._identity()}
@@ -121,7 +130,7 @@ class PackedBatches:
         return batches[self.process_index :: self.process_count]
 
     def _batch(self, epoch: int, indices: list[int]) -> dict[str, torch.Tensor]:
-        rows = [self._row(self._sample(epoch, index)) for index in indices]
+        rows = [self.row(epoch, index) for index in indices]
         ids_BL, labels_BL = (torch.from_numpy(np.stack(part)) for part in zip(*rows, strict=True))
         return {"ids_BL": ids_BL, "labels_BL": labels_BL}
 

@@ -1,6 +1,7 @@
 """A folder of clips or conversations -> token shards on disk -> a corpus in memory.
 
-Enters: a folder of videos with `metadata.jsonl` (`tokenize_folder`), or frames straight from a renderer (`write_shards`).
+Enters: a folder of videos with `metadata.jsonl` (`tokenize_folder`), or frames straight from a renderer (`write_shards`, or
+`encode_corpus` without any file).
 On disk: Parquet files, one row a turn, with the hash of the tokenizer that made the codes. Leaves: `read_shards`.
 
 A line of metadata.jsonl needs `file_name` and `text`. Without the columns `conversation` and `turn` each clip is a one-turn
@@ -26,7 +27,7 @@ from gpt_video import sequence
 from gpt_video.disk import draft_of
 from tokenizer.data import CONTINUED_FRAMES, FPS, FRAMES
 
-ENCODE_BATCH = 16
+ENCODE_BATCH = 64  # latent frames, at least
 
 Record = dict[str, Any]
 StrPath = str | os.PathLike[str]
@@ -129,8 +130,8 @@ def tokenizer_hash(video_tokenizer: torch.nn.Module) -> str:
     digest = hashlib.sha256()
     config = getattr(video_tokenizer, "config", None)
     if is_dataclass(config) and not isinstance(config, type):
-        # The sizes that it was trained on decide no code.
-        decisive = {name: value for name, value in asdict(config).items() if name != "shapes"}
+        # The sizes that it was trained on decide no code, and an empty field is one that older tokenizers have not.
+        decisive = {name: value for name, value in asdict(config).items() if name != "shapes" and value != ()}
         digest.update(json.dumps(decisive, sort_keys=True).encode())
     for name, value in sorted(video_tokenizer.state_dict().items()):
         digest.update(name.encode() + value.detach().float().cpu().contiguous().numpy().tobytes())
@@ -189,10 +190,6 @@ def write_shards(
     parents first. ValueError when one does not fit, or when `out` already holds shards.
     """
     out = Path(out)
-    named = (
-        ({"file_name": "", "conversation": f"clip-{number}"} | record, frames_THWC)
-        for number, (record, frames_THWC) in enumerate(turns)
-    )
     name = tokenizer_hash(video_tokenizer)
     _check_existing(out, name, 0)
     paths: list[Path] = []
@@ -202,15 +199,42 @@ def write_shards(
         paths.append(_shard_path(out, len(paths)))
         encoder.write(paths[-1], name, "frames")
 
-    for _, conversation in itertools.groupby(named, key=lambda turn: turn[0]["conversation"]):
+    for conversation in _conversations(turns):
         for record, frames_THWC in conversation:
-            encoder.add(_complete(record), frames_THWC)
+            encoder.add(record, frames_THWC)
         if len(encoder.rows) >= shard_rows:
             finish()
             encoder = _ShardEncoder(video_tokenizer, fps)
     if encoder.rows:
         finish()
     return paths
+
+
+def encode_corpus(
+    turns: Iterable[tuple[Record, np.ndarray]], video_tokenizer, *, name: str = "", fps: float = FPS
+) -> Corpus:
+    """What `write_shards` would write, in memory. `name`: the tokenizer's hash, where it is known already."""
+    encoder = _ShardEncoder(video_tokenizer, fps, with_sources=False)
+    for conversation in _conversations(turns):
+        for record, frames_THWC in conversation:
+            encoder.add(record, frames_THWC)
+    encoder.finish()
+    grouped: dict[str, list[Clip]] = defaultdict(list)
+    for row in encoder.rows:
+        grouped[row["conversation"]].append(_clip(row, row["codes"]))
+    lengths, _ = latent_lengths(video_tokenizer)
+    name = name or tokenizer_hash(video_tokenizer)
+    return Corpus(list(grouped.values()), name, video_tokenizer.codebook_size, lengths)
+
+
+def _conversations(turns: Iterable[tuple[Record, np.ndarray]]) -> Iterator[list[tuple[Record, np.ndarray]]]:
+    """Complete records, the turns of a conversation together; without a conversation each is one of its own."""
+    named = (
+        (_complete({"file_name": "", "conversation": f"clip-{number}"} | record), frames_THWC)
+        for number, (record, frames_THWC) in enumerate(turns)
+    )
+    for _, conversation in itertools.groupby(named, key=lambda turn: turn[0]["conversation"]):
+        yield list(conversation)
 
 
 def _by_shard(records: Iterable[Record], shard_rows: int) -> Iterator[list[Record]]:
@@ -227,8 +251,9 @@ def _by_shard(records: Iterable[Record], shard_rows: int) -> Iterator[list[Recor
 class _ShardEncoder:
     """Collects the rows of one shard, and encodes clips of equal shape together: the encoder is the cost."""
 
-    def __init__(self, video_tokenizer, fps: float) -> None:
-        self.video_tokenizer, self.fps = video_tokenizer, fps
+    def __init__(self, video_tokenizer, fps: float, *, with_sources: bool = True) -> None:
+        self.video_tokenizer, self.fps, self.with_sources = video_tokenizer, fps, with_sources
+        self.device = next(iter(video_tokenizer.state_dict().values())).device
         self.rows: list[Record] = []
         self.waiting: dict[tuple, list[tuple[Record, np.ndarray]]] = defaultdict(list)
         self.conversation: str | None = None
@@ -259,19 +284,25 @@ class _ShardEncoder:
             "fps": self.fps,
             "source": record.get("source") or "",
             "licence": record.get("licence") or "",
-            "source_hash": hashlib.sha256(np.ascontiguousarray(frames_THWC).data).hexdigest()[:16],
         }
+        if self.with_sources:
+            row["source_hash"] = hashlib.sha256(np.ascontiguousarray(frames_THWC).data).hexdigest()[:16]
         self.rows.append(row)
         self.waiting[T, H, W].append((row, chain_THWC[:T]))
-        if len(self.waiting[T, H, W]) == ENCODE_BATCH:
+        if len(self.waiting[T, H, W]) * t_chain >= ENCODE_BATCH:
             self._encode(self.waiting.pop((T, H, W)))
+
+    def finish(self) -> None:
+        """Encodes what still waits for clips of its shape."""
+        for group in self.waiting.values():
+            self._encode(group)
+        self.waiting.clear()
 
     def write(self, path: Path, name: str, sources: str) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        for group in self.waiting.values():
-            self._encode(group)
+        self.finish()
         metadata = {
             "tokenizer": name,
             "codebook_size": str(self.video_tokenizer.codebook_size),
@@ -289,10 +320,8 @@ class _ShardEncoder:
 
     @torch.inference_mode()
     def _encode(self, group: list[tuple[Record, np.ndarray]]) -> None:
-        from tokenizer.video import frames_to_clip
-
-        device = next(iter(self.video_tokenizer.state_dict().values())).device
-        clip_BCTHW = torch.stack([frames_to_clip(frames_THWC) for _, frames_THWC in group]).to(device)
+        frames_BTHWC = torch.from_numpy(np.stack([frames_THWC for _, frames_THWC in group])).to(self.device)
+        clip_BCTHW = frames_BTHWC.movedim(-1, 1).float().div_(127.5).sub_(1)
         codes_Bthw = self.video_tokenizer.encode(clip_BCTHW).cpu().numpy().astype(np.uint16)
         for (row, _), codes_thw in zip(group, codes_Bthw, strict=True):
             row["codes"] = codes_thw[-row["t"] :].ravel()
@@ -371,8 +400,13 @@ class Corpus(NamedTuple):
     lengths: tuple[int, ...]
 
 
-def read_shards(shards: StrPath | Sequence[StrPath]) -> Corpus:
-    """Read files, or every part-*.parquet below folders. ValueError when there is none, or two tokenizers made them."""
+def read_shards(shards: StrPath | Sequence[StrPath] | Corpus) -> Corpus:
+    """Read files, or every part-*.parquet below folders; a corpus comes back as it is.
+
+    ValueError when there is none, or two tokenizers made them.
+    """
+    if isinstance(shards, Corpus):
+        return shards
     import pyarrow.parquet as pq
 
     given = [shards] if isinstance(shards, str | os.PathLike) else shards
@@ -390,15 +424,18 @@ def read_shards(shards: StrPath | Sequence[StrPath]) -> Corpus:
         table = pq.read_table(path)
         codes = table.column("codes")
         for row, codes_N in zip(table.drop_columns("codes").to_pylist(), codes, strict=True):
-            codes_thw = codes_N.values.to_numpy().reshape(row["t"], row["h"], row["w"])
-            texts, languages = tuple(row["texts"]), tuple(row["languages"])
-            clip = Clip(row["turn"], row["parent"], row["action"], texts, languages, codes_thw)
-            conversations[path, row["conversation"]].append(clip)
+            conversations[path, row["conversation"]].append(_clip(row, codes_N.values.to_numpy()))
     lengths = tuple(json.loads(metadata[0]["lengths"]))
     return Corpus(list(conversations.values()), tokenizers[0], int(metadata[0]["codebook_size"]), lengths)
 
 
-def summary(shards: StrPath | Sequence[StrPath]) -> dict[str, Any]:
+def _clip(row: Record, codes_N: np.ndarray) -> Clip:
+    codes_thw = codes_N.reshape(row["t"], row["h"], row["w"])
+    texts, languages = tuple(row["texts"]), tuple(row["languages"])
+    return Clip(row["turn"], row["parent"], row["action"], texts, languages, codes_thw)
+
+
+def summary(shards: StrPath | Sequence[StrPath] | Corpus) -> dict[str, Any]:
     """What the shards hold, in counts, for a training-data manifest."""
     corpus = read_shards(shards)
     clips = [clip for conversation in corpus.conversations for clip in conversation]

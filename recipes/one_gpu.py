@@ -1,12 +1,16 @@
-"""The model of the wide world in half an hour of one large GPU: rendered into memory on all cores while the tokenizer trains.
+"""The model of the wide world in a quarter of an hour of one large GPU: everything is rendered into memory while it trains.
 
-    python recipes/one_gpu.py --out runs/gpu --minutes 24          # as the embedded model was
-    python recipes/one_gpu.py --out runs/try --minutes 2 --workers 2 --stills 40 --clips 20 --latent-frames 12 --preset tiny
+    python recipes/one_gpu.py --out runs/gpu --minutes 11         # as the embedded model was
+    python recipes/one_gpu.py --out runs/try --minutes 1 --workers 1 --packers 1 --held 4 --first 2 --latent-frames 6 \\
+        --preset tiny --tokens-per-batch 1024
 
-recipes/default.py reads its clips from files, which a GPU waits for. Here workers hand them over as frames and render on (clips,
-conversations, conversations of stills) until the tokenizer is trained. Then all become token shards in OUT/shards, and
-the GPT trains until the time is up; `python -m gpt_video.train` with the same --out goes on. The tokenizer starts from the
-embedded one, and the words are read by the embedded text tokenizer. OUT/bundle is the model.
+recipes/default.py reads its clips from files, which a GPU waits for. Here nothing waits, from the first minute to the last:
+
+    renderers  --frames-->  tokenizer  --codes-->  packers  --batches-->  GPT           (each a process or several)
+
+The tokenizer is trained on what has been rendered so far. Then its encoder is settled: from now on every conversation becomes
+codes as it comes, and once more in a mirror, while the decoder and the GPT are trained until the time is up. Both start
+from the embedded model as far as their shapes agree. OUT/bundle is the model; OUT/gpt holds the log and the loss curves.
 """
 
 from __future__ import annotations
@@ -18,21 +22,25 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
+from random import Random
 from threading import Thread
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from gpt_video.bundle import DEFAULT_FOLDER, BundleSettings, save_bundle
+from gpt_video.diorama.language import mirrored, noisy
 from gpt_video.diorama.make import Choices, rendered_turns, row_of
 from gpt_video.diorama.world import WIDE
-from gpt_video.shards import latent_lengths, summary, write_shards
+from gpt_video.sequence import Vocabulary
+from gpt_video.shards import Corpus, encode_corpus, latent_lengths, summary, tokenizer_hash
 from gpt_video.text import TextTokenizer
-from tokenizer import VideoTokenizer
+from tokenizer import VideoTokenizer, VideoTokenizerConfig
 from tokenizer.data import UNNAMED, Batch
 from tokenizer.video import fit, nearest_shape
 
@@ -42,51 +50,64 @@ KINDS = sorted(WIDE.kinds)
 SETS: dict[str, tuple[Choices, str]] = {
     "held": (Choices(44, held_out=True, world=WORLD), "clip"),
     "held_talks": (Choices(47, held_out=True, world=WORLD), "conversation"),
-    "clips": (Choices(143, world=WORLD), "clip"),
-    "stills": (Choices(142, world=WORLD), "still"),
-    "talks": (Choices(145, (2, 5), world=WORLD), "conversation"),
-    "moving": (Choices(147, (2, 5), frames={9: 50, 17: 50}, world=WORLD), "conversation"),
-    "changed": (Choices(146, (2, 5), frames={1: 1}, world=WORLD), "conversation"),
+    "clips": (Choices(163, world=WORLD), "clip"),
+    "stills": (Choices(162, world=WORLD), "still"),
+    "talks": (Choices(165, (2, 5), world=WORLD), "conversation"),
+    "moving": (Choices(167, (2, 5), frames={9: 50, 17: 50}, world=WORLD), "conversation"),
+    "changed": (Choices(166, (2, 5), frames={1: 1}, world=WORLD), "conversation"),
 }
-FOR_TOKENIZER = ("clips", "stills")  # these come first, and with masks
-THEN = ("moving", "changed", "changed", "moving", "talks", "changed", "moving", "clips", "changed")
-WINDOW, FRAMES, STILLS_SHARE, LEARNING_RATE = 2048, 17, 0.1, 1e-3
+HELD, FOR_TOKENIZER = ("held", "held_talks"), ("clips", "stills")
+# How often each is rendered. A still is a fiftieth of a long conversation's work, and shows as much of kinds, colours and places.
+OFTEN = {"stills": 40, "clips": 7, "changed": 5, "moving": 2, "talks": 1}
+PARCEL_BYTES = 1_000_000  # what a worker hands over at once
 
-Turn = tuple[dict[str, Any], np.ndarray, np.ndarray | None]  # record, frames_THWC, masks_THW
+# Shares of the time: how long the tokenizer sees stills alone (and a new decoder learns to read), and when its encoder settles.
+# Rendering ends before the rest: what comes last is seen too seldom to be worth the GPU's time.
+STILLS_UNTIL, SETTLED_AT, RENDERED_UNTIL = 0.08, 0.36, 0.85
+WINDOW, FRAMES, TOKENIZER_RATE, GPT_RATE = 2048, 17, 1e-3, 2e-3
+LEAST_OF_A_RUN, FEED_SECONDS, LOG_EVERY = 256, 2.0, 50
+
+Turn = tuple[
+    dict[str, Any], np.ndarray, np.ndarray
+]  # record, frames_THWC, masks_THW (of no frames where none are needed)
+Made = list[tuple[str, list[Turn]]]  # of which set, and the turns of one conversation
 
 
 # Rendering
 
 
-def render(worker: int, workers: int, first: dict[str, int], shapes: list, results: Any, enough: Any) -> None:
-    """A worker: its share of `first`, then of THEN without end. Puts (set, turns of one conversation), "first" and "end"."""
+def render(
+    worker: int, workers: int, held: dict[str, int], shapes: list, results: Any, settled: Any, enough: Any
+) -> None:
+    """A worker: its share of what is held out, then of OFTEN until it is `enough`. Puts `Made`."""
     torch.set_num_threads(1)
-    for name, n in first.items():
-        for index in range(worker, n, workers):
-            results.put((name, list(conversation(name, index, shapes))))
-    results.put(("first", []))
-    next_of = {
-        name: count(len(range(worker, first.get(name, 0), workers)) * workers + worker, workers) for name in THEN
-    }
-    while not enough.is_set():
-        for name in THEN:
-            if not enough.is_set():
-                results.put((name, list(conversation(name, next(next_of[name]), shapes))))
-    results.put(("end", []))
+    os.nice(10)  # what trains comes first
+    next_of = {name: count(worker, workers) for name in SETS}
+    first = [name for name, n in held.items() for _ in range(worker, n, workers)]
+    rng = Random(worker)
+    endless = (rng.choices(list(OFTEN), list(OFTEN.values()))[0] for _ in count())
+    parcel: Made = []
+    size = 0
+    for name in chain(first, endless):
+        if enough.is_set():
+            break
+        with_masks = name in FOR_TOKENIZER and not settled.is_set()
+        parcel.append((name, list(conversation(name, next(next_of[name]), shapes, with_masks))))
+        size += sum(frames_THWC.nbytes for _, frames_THWC, _ in parcel[-1][1])
+        if size > PARCEL_BYTES:
+            results.put(parcel)
+            parcel, size = [], 0
 
 
-def conversation(name: str, index: int, shapes: list) -> Iterator[Turn]:
+def conversation(name: str, index: int, shapes: list, with_masks: bool) -> Iterator[Turn]:
     """The turns of one conversation, at the sizes of the tokenizer."""
     choices, family = SETS[name]
-    for one in rendered_turns(index, choices, family):
+    for one in rendered_turns(index, choices, family, with_masks=with_masks):
         _, rendered_height, rendered_width, _ = one.clip.frames_THWC.shape
         height, width = nearest_shape(rendered_height, rendered_width, shapes)
         record = row_of(one)
-        classes = record["mask_classes"]
-        masks = smaller(one.clip.masks_THW, classes, height, width) if name in FOR_TOKENIZER else None
-        kept = {
-            key: value for key, value in record.items() if key not in ("file_name", "mask", "mask_classes", "scene")
-        }
+        masks = smaller(one.clip.masks_THW, record["mask_classes"], height, width)
+        kept = {key: value for key, value in record.items() if key not in ("mask", "mask_classes", "scene")}
         yield kept, fit(one.clip.frames_THWC, height, width), masks
 
 
@@ -101,53 +122,51 @@ def smaller(masks_THW: np.ndarray, kinds: list[str], height: int, width: int) ->
 
 
 class Renderers:
-    """The workers and what they have made so far: {set: conversations}."""
+    """The workers, and what they have made that nobody took yet."""
 
-    def __init__(self, workers: int, first: dict[str, int], shapes: list) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.made: dict[str, list[list[Turn]]] = defaultdict(list)
-        self.workers, self.results, self.enough = workers, context.Queue(), context.Event()
+    def __init__(self, context: Any, workers: int, held: dict[str, int], shapes: list) -> None:
+        self.results, self.settled, self.enough = context.Queue(), context.Event(), context.Event()
+        self.arrived: Made = []
         for worker in range(workers):
-            line = (worker, workers, first, shapes, self.results, self.enough)
+            line = (worker, workers, held, shapes, self.results, self.settled, self.enough)
             context.Process(target=render, args=line, daemon=True).start()
-        self.collector = Thread(target=self._collect, daemon=True)
-        self.collector.start()
+        Thread(target=self._collect, daemon=True).start()
 
     def _collect(self) -> None:
-        while len(self.made["end"]) < self.workers:
-            name, turns = self.results.get()
-            self.made[name].append(turns)
+        while True:
+            self.arrived += self.results.get()
 
-    def wait_for_first(self) -> None:
-        while len(self.made["first"]) < self.workers:
-            time.sleep(0.5)
-
-    def stop(self) -> dict[str, list[list[Turn]]]:
-        self.enough.set()
-        self.collector.join()
-        return {name: turns for name, turns in self.made.items() if name in SETS}
+    def take(self) -> Made:
+        """What arrived since the last time."""
+        n = len(self.arrived)
+        taken, self.arrived[:n] = self.arrived[:n], []
+        return taken
 
 
 # Tokenizer
 
 
 class Windows:
-    """Clips on the GPU, one run of frames after another for each shape; batches of random windows, half of them mirrored."""
+    """Clips on the GPU in runs of one shape, more of them from time to time; batches of windows, half of them mirrored."""
 
-    def __init__(self, conversations: list[list[Turn]], frames: int, device: str) -> None:
+    def __init__(self, frames: int, device: str) -> None:
         self.frames, self.device = frames, device
-        by_shape: dict[tuple, list[Turn]] = defaultdict(list)
-        for turns in conversations:
-            for turn in turns:
-                if len(turn[1]) >= frames:
-                    by_shape[turn[1].shape[1:3]].append(turn)
-        self.runs = [self._run(turns) for turns in by_shape.values()]
+        self.waiting: dict[tuple, list[Turn]] = defaultdict(list)
+        self.runs: list[tuple[torch.Tensor, ...]] = []
+
+    def add(self, turns: list[Turn]) -> None:
+        for turn in turns:
+            if len(turn[2]) >= self.frames:
+                self.waiting[turn[1].shape[1:3]].append(turn)
+        for shape, waiting in self.waiting.items():
+            if len(waiting) >= LEAST_OF_A_RUN or (waiting and not self.runs):
+                self.runs.append(self._run(waiting))
+                self.waiting[shape] = []
         self.shares = torch.tensor([float(len(starts)) for *_, starts, _ in self.runs])
 
     def _run(self, turns: list[Turn]) -> tuple[torch.Tensor, ...]:
         lengths = torch.tensor([len(frames) for _, frames, _ in turns])
-        pixels = torch.from_numpy(np.concatenate([frames for _, frames, _ in turns]))
-        masks = torch.from_numpy(np.concatenate([masks for *_, masks in turns if masks is not None]))
+        pixels, masks = (torch.from_numpy(np.concatenate([turn[i] for turn in turns])) for i in (1, 2))
         return tuple(part.to(self.device) for part in (pixels, masks, lengths.cumsum(0) - lengths, lengths))
 
     def batch(self, clips: int) -> Batch:
@@ -162,34 +181,209 @@ class Windows:
         return Batch(clip_BCTHW.contiguous(), masks_BTHW)
 
 
-def train_tokenizer(made: dict, out: Path, minutes: float, latent_frames: int, device: str) -> dict[str, Any]:
-    """Trains OUT/tokenizer from the embedded one: stills first, then windows of video. Returns what it did."""
+class TokenizerTraining:
+    """The tokenizer of a preset, grown from the embedded one: steps on stills, on clips, and of the decoder alone."""
+
+    def __init__(self, preset: str, latent_frames: int, device: str) -> None:
+        from accelerate import Accelerator
+
+        from tokenizer.optimizer import make_optimizers
+        from tokenizer.train import Learner
+
+        torch.manual_seed(0)
+        self.accelerator = Accelerator(mixed_precision="bf16")
+        self.model = grown(preset)
+        learner = Learner(self.model, len(KINDS)).train()
+        self.learner = self.accelerator.prepare(learner)
+        reads = nn.ModuleList([self.model.encoder, self.model.quantizer.into])
+        draws = nn.ModuleList([self.model.decoder, self.model.quantizer.out, *filter(None, [learner.names])])
+        self.reading, self.drawing = (
+            [self.accelerator.prepare(optimizer) for optimizer in make_optimizers(part, TOKENIZER_RATE)]
+            for part in (reads, draws)
+        )
+        self.stills, self.clips = Windows(1, device), Windows(FRAMES, device)
+        self.latent_frames, self.steps, self.reading_steps = latent_frames, 0, 0
+        self.numbers: dict[str, float] = {}
+
+    def add(self, made: Made) -> None:
+        self.stills.add([turn for name, turns in made if name == "stills" for turn in turns])
+        self.clips.add([turn for name, turns in made if name == "clips" for turn in turns])
+
+    def step(self, progress: float) -> None:
+        """progress: of the whole run, 0 .. 1."""
+        from tokenizer.loop import set_learning_rate
+        from tokenizer.train import train_step
+
+        optimizers = list(self.drawing)
+        reads = STILLS_UNTIL <= progress < SETTLED_AT
+        self.model.encoder.requires_grad_(reads)
+        self.model.quantizer.into.requires_grad_(reads)
+        if reads:
+            set_learning_rate(self.reading, self.reading_steps, (progress - STILLS_UNTIL) / (SETTLED_AT - STILLS_UNTIL))
+            optimizers += self.reading
+            self.reading_steps += 1
+        set_learning_rate(self.drawing, self.steps, progress)
+        # With the GPT beside it the decoder takes smaller batches: the GPU is shared.
+        size = self.latent_frames if progress < SETTLED_AT else max(self.latent_frames // 2, 1)
+        per_window = 1 + (FRAMES - 1) // self.model.config.temporal_stride
+        batch = self.stills.batch(size) if progress < STILLS_UNTIL else self.clips.batch(max(size // per_window, 1))
+        self.numbers = train_step(self.learner, optimizers, self.accelerator, batch)
+        self.steps += 1
+        if self.steps % 100 == 1:
+            print(json.dumps({"tokenizer": self.steps, "progress": round(progress, 3), **self.numbers}), flush=True)
+
+    def settle(self, folder: Path) -> None:
+        """The encoder as it will be stored; it does not change any more."""
+        self.save(folder)
+        self.model.load_state_dict(VideoTokenizer.from_pretrained(folder).state_dict())
+        self.model.encoder.eval()
+        self.model.quantizer.norm.eval()
+
+    def save(self, folder: Path) -> None:
+        self.model.save_pretrained(folder, dtype=torch.float16)
+
+
+def grown(preset: str) -> VideoTokenizer:
+    """A tokenizer of the preset, with the weights of the embedded one wherever they fit."""
+    old = VideoTokenizer.from_pretrained(DEFAULT_FOLDER / "tokenizer")
+    config = replace(VideoTokenizerConfig.preset(preset), shapes=old.config.shapes)
+    new = VideoTokenizer(config)
+    shapes = {name: value.shape for name, value in new.state_dict().items()}
+    fitting = {name: value for name, value in old.state_dict().items() if shapes.get(name) == value.shape}
+    new.load_state_dict(fitting, strict=False)
+    return new
+
+
+# Tokens
+
+
+class Mirrored:
+    """A tokenizer that encodes what a mirror shows."""
+
+    def __init__(self, video_tokenizer: VideoTokenizer) -> None:
+        self.video_tokenizer = video_tokenizer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.video_tokenizer, name)
+
+    def encode(self, clip_BCTHW: torch.Tensor) -> torch.Tensor:
+        return self.video_tokenizer.encode(clip_BCTHW.flip(-1))
+
+
+class Feed:
+    """Conversations -> codes -> the packers, each to one of them in turn; what is held out is kept here."""
+
+    def __init__(self, video_tokenizer: VideoTokenizer, packers: list[Any]) -> None:
+        self.video_tokenizer, self.packers, self.turn = video_tokenizer, packers, 0
+        self.name = tokenizer_hash(video_tokenizer)
+        self.kept: dict[str, list] = defaultdict(list)  # every conversation that was encoded, by its set
+
+    def add(self, made: Made, parcel: int = 256) -> None:
+        for start in range(0, len(made), parcel):
+            by_set: dict[str, list[list[Turn]]] = defaultdict(list)
+            for name, turns in made[start : start + parcel]:
+                by_set[name].append(turns)
+            for name, conversations in by_set.items():
+                shown = [(record, frames_THWC) for turns in conversations for record, frames_THWC, _ in turns]
+                corpus = encode_corpus(shown, self.video_tokenizer, name=self.name)
+                self.kept[name] += corpus.conversations
+                if name not in HELD:
+                    turned = encode_corpus(map(in_mirror, shown), Mirrored(self.video_tokenizer), name=self.name)
+                    both = [*corpus.conversations, *turned.conversations]
+                    self.packers[self.turn % len(self.packers)].put(corpus._replace(conversations=both))
+                    self.turn += 1
+
+    def corpus(self, names: list[str]) -> Corpus:
+        conversations = [one for name in names for one in self.kept[name]]
+        lengths, _ = latent_lengths(self.video_tokenizer)
+        return Corpus(conversations, self.name, self.video_tokenizer.codebook_size, lengths)
+
+
+def in_mirror(turn: tuple[dict[str, Any], np.ndarray]) -> tuple[dict[str, Any], np.ndarray]:
+    """The turn with the words for its mirrored frames."""
+    record, frames_THWC = turn
+    texts = [mirrored(text) for text in record["texts"]]
+    return record | {"text": texts[0], "texts": texts, "source": "diorama, mirrored"}, frames_THWC
+
+
+def pack(seed: int, tokens_per_batch: int, arrivals: Any, batches: Any) -> None:
+    """A packer: batches of random samples of what has arrived so far, without end."""
+    from gpt_video.dataset import PackedBatches
+
+    torch.set_num_threads(1)
+    first = arrivals.get()
+    text_tokenizer = TextTokenizer.load(DEFAULT_FOLDER / "text")
+    vocabulary = Vocabulary(text_tokenizer.vocab_size, first.codebook_size)
+    samples = PackedBatches(first, vocabulary, text_tokenizer, window=WINDOW, seed=seed, text_noise=noisy)
+    rng = np.random.default_rng(seed)
+    rows: dict[int, list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
+    for draw in count():
+        while not arrivals.empty():
+            samples.add(arrivals.get())
+        row = samples.row(draw, int(rng.integers(len(samples.paths))))
+        same = rows[len(row[0])]
+        same.append(row)
+        if len(same) * len(row[0]) >= tokens_per_batch:
+            ids_BL, labels_BL = (np.stack(part).astype(np.int32) for part in zip(*same, strict=True))
+            batches.put((ids_BL, labels_BL))
+            same.clear()
+
+
+# GPT
+
+
+def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, held: Any, batches: Any) -> None:
+    """A process: trains OUT/gpt on `batches` until the deadline (time.time()); puts its last numbers into `held` again."""
     from accelerate import Accelerator
 
-    from tokenizer.loop import set_learning_rate
-    from tokenizer.optimizer import make_optimizers
-    from tokenizer.train import Learner, train_step
+    from gpt_video import train
+    from gpt_video.dataset import PackedBatches
+    from gpt_video.model import build_gpt
+    from tokenizer.loop import Clock, set_learning_rate
 
+    train.quiet()
     torch.manual_seed(0)
     accelerator = Accelerator(mixed_precision="bf16")
-    model = VideoTokenizer.from_pretrained(DEFAULT_FOLDER / "tokenizer").float()
-    learner = Learner(model, len(KINDS)).train()
-    prepared = accelerator.prepare(learner)
-    optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(learner, LEARNING_RATE)]
-    stills, clips = Windows(list(made["stills"]), 1, device), Windows(list(made["clips"]), FRAMES, device)
-    start, step, numbers = time.monotonic(), 0, {}
-    while (progress := (time.monotonic() - start) / (60 * minutes)) < 1:
-        per_window = 1 + (FRAMES - 1) // model.config.temporal_stride
-        batch = (
-            stills.batch(latent_frames) if progress < STILLS_SHARE else clips.batch(max(latent_frames // per_window, 1))
-        )
-        set_learning_rate(optimizers, step, progress)
-        numbers = train_step(prepared, optimizers, accelerator, batch)
-        step += 1
-        if step % 100 == 1:
-            print(json.dumps({"step": step, "minutes": round(progress * minutes, 2), **numbers}), flush=True)
-    model.cpu().save_pretrained(out / "tokenizer", dtype=torch.float16)
-    return {"steps": step, "minutes": minutes, "latent_frames": latent_frames, "last": numbers}
+    text_tokenizer = TextTokenizer.load(DEFAULT_FOLDER / "text")
+    corpus = held.get()
+    vocabulary = Vocabulary(text_tokenizer.vocab_size, corpus.codebook_size)
+    off: dict[str, Any] = dict.fromkeys(("truncate_share", "rolled_share", "caption_dropout", "corrupt_share"), 0.0)
+    sizes: dict[str, Any] = {"tokens_per_batch": tokens_per_batch, "window": WINDOW}
+    validation = PackedBatches(corpus, vocabulary, text_tokenizer, **sizes, **off)
+    embedded = argparse.Namespace(init=str(DEFAULT_FOLDER / "gpt"), window=WINDOW)
+    gpt = build_gpt(preset, vocabulary.size, WINDOW) if preset else train.load_gpt(embedded, vocabulary)
+    gpt.to(accelerator.device).train()
+    optimizers = train.make_optimizers(gpt, GPT_RATE)
+    loss_of, *optimizers = accelerator.prepare(train.VideoLoss(gpt, vocabulary), *optimizers)
+    out.mkdir(parents=True, exist_ok=True)
+    clock, start, recent = Clock(), time.time(), []
+    next_look = 0.0
+    while (progress := (time.time() - start) / (deadline - start)) < 1:
+        if progress >= next_look:
+            look(out, gpt, loss_of, validation, accelerator, clock)
+            next_look += 0.25
+        ids_BL, labels_BL = (torch.from_numpy(part).long() for part in batches.get(timeout=120))
+        set_learning_rate(optimizers, clock.step, progress)
+        batch = {"ids_BL": ids_BL, "labels_BL": labels_BL}
+        recent.append((train.train_step(loss_of, optimizers, accelerator, batch), ids_BL.numel()))
+        clock.step, clock.minutes = clock.step + 1, (time.time() - start) / 60
+        if clock.step % LOG_EVERY == 0:
+            losses, tokens = zip(*recent, strict=True)
+            train.check_finite(losses[-1], clock.step)
+            train.log(out, accelerator, clock, {"bits": sum(losses) / len(losses), "tokens": sum(tokens)})
+            recent.clear()
+    held.put({"steps": clock.step, **look(out, gpt, loss_of, validation, accelerator, clock)})
+
+
+def look(out: Path, gpt: Any, loss_of: Any, validation: Any, accelerator: Any, clock: Any) -> dict[str, float]:
+    """Keeps the GPT as it is, and measures it."""
+    from gpt_video import train
+
+    gpt.save_pretrained(out / "gpt")
+    result = train.evaluate(loss_of, validation, accelerator)
+    train.log(out, accelerator, clock, {"validation": result})
+    train.draw_curves(out)
+    return result
 
 
 # The whole
@@ -198,67 +392,102 @@ def train_tokenizer(made: dict, out: Path, minutes: float, latent_frames: int, d
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, type=Path)
-    parser.add_argument("--minutes", type=float, default=24.0, help="from the start to the end of the GPT's training")
-    parser.add_argument("--workers", type=int, default=max((os.cpu_count() or 2) - 1, 1), help="processes that render")
-    parser.add_argument("--stills", type=int, default=15_000, help="rendered before the tokenizer is trained")
-    parser.add_argument("--clips", type=int, default=9_000, help="likewise")
+    parser.add_argument("--minutes", type=float, default=11.0, help="from the start to the end of the training")
+    parser.add_argument("--workers", type=int, default=max((os.cpu_count() or 5) - 4, 1), help="processes that render")
+    parser.add_argument("--packers", type=int, default=2, help="processes that make batches")
+    parser.add_argument("--held", type=int, default=150, help="clips that are kept for validation")
+    parser.add_argument("--first", type=int, default=300, help="stills and clips that the tokenizer waits for")
+    parser.add_argument("--tokenizer", default="stride8-draws", help="preset of the tokenizer")
     parser.add_argument("--latent-frames", type=int, default=256, help="of a batch of the tokenizer")
-    parser.add_argument("--preset", default="10m", help="of the GPT")
+    parser.add_argument(
+        "--preset", default="", help="of a GPT that begins from nothing; without it the embedded one goes on"
+    )
+    parser.add_argument("--tokens-per-batch", type=int, default=32_768, help="of the GPT")
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Renders, trains both models, and makes a bundle of them."""
-    from gpt_video import train
-
-    start, args = time.monotonic(), parse(argv)
-    if (args.out / "shards").exists():
-        raise SystemExit(
-            f"{args.out} holds a run already: choose another --out, or go on with `python -m gpt_video.train`"
-        )
+    start, args = time.time(), parse(argv)
+    if (args.out / "gpt").exists():
+        raise SystemExit(f"{args.out} holds a run already: choose another --out")
     args.out.mkdir(parents=True, exist_ok=True)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    shapes = [tuple(shape) for shape in VideoTokenizer.from_pretrained(DEFAULT_FOLDER / "tokenizer").config.shapes]
-    # ---- data and tokenizer
-    held = max(args.clips // 45, 2)
-    first = {"held": held, "held_talks": max(held // 3, 1), "clips": args.clips, "stills": args.stills}
-    renderers = Renderers(args.workers, first, shapes)
-    renderers.wait_for_first()
+    deadline = start + 60 * args.minutes
+    # ---- processes
+    context = multiprocessing.get_context("spawn")
+    training = TokenizerTraining(args.tokenizer, args.latent_frames, "cuda" if torch.cuda.is_available() else "cpu")
+    shapes = [tuple(shape) for shape in training.model.config.shapes]
+    held = {"held": args.held, "held_talks": max(args.held // 3, 1)}
+    renderers = Renderers(context, args.workers, held, shapes)
+    packers, batches, gpt_line = [context.Queue() for _ in range(args.packers)], context.Queue(24), context.Queue()
+    for seed, packer in enumerate(packers):
+        context.Process(target=pack, args=(seed, args.tokens_per_batch, packer, batches), daemon=True).start()
+    line = (args.out / "gpt", args.preset, args.tokens_per_batch, deadline, gpt_line, batches)
+    gpt_process = context.Process(target=train_gpt, args=line, daemon=True)
+    gpt_process.start()
+
+    def progress() -> float:
+        return (time.time() - start) / (deadline - start)
+
+    # ---- the tokenizer, on what there is so far
+    made: Made = []
+    new: Made = []
+    while not (training.stills.runs and training.clips.runs):
+        time.sleep(0.2)
+        new += renderers.take()
+        if all(sum(name == each for name, _ in [*made, *new]) >= args.first for each in FOR_TOKENIZER):
+            training.add(new)
+            made, new = made + new, []
+    while progress() < SETTLED_AT:
+        training.step(progress())
+        if training.steps % 50 == 0:
+            new = renderers.take()
+            training.add(new)
+            made += new
+    training.settle(args.out / "tokenizer")
+    renderers.settled.set()
+    # ---- codes, the GPT on them, and the decoder beside it
+    feed = Feed(training.model, packers)
+    feed.add([one for one in made if one[0] in HELD])
+    gpt_line.put(feed.corpus(list(HELD)))
+    waiting = [one for one in made if one[0] not in HELD]
+    del made
+    while progress() < 1 and gpt_process.is_alive():
+        feed.add(waiting)
+        fed = time.time()
+        while time.time() < min(fed + FEED_SECONDS, deadline):
+            training.step(max(progress(), SETTLED_AT))
+        waiting = renderers.take()
+        if progress() > RENDERED_UNTIL:  # too late to be learnt from
+            renderers.enough.set()
+    gpt_process.join(timeout=120)
+    if gpt_process.exitcode:
+        raise SystemExit(f"the GPT's process ended with {gpt_process.exitcode}: see above")
+    # ---- bundle
     facts: dict[str, Any] = {
         "source": "diorama, rendered by gpt_video/diorama",
         "world": WORLD,
         "licence": "Apache-2.0",
     }
-    facts["tokenizer"] = train_tokenizer(renderers.made, args.out, args.minutes / 4, args.latent_frames, device)
-    made = renderers.stop()
-    # ---- tokens
-    video_tokenizer = VideoTokenizer.from_pretrained(args.out / "tokenizer").to(device).eval()
-
-    def write(name: str) -> None:
-        turns = ((record, frames_THWC) for turns in made[name] for record, frames_THWC, _ in turns)
-        write_shards(turns, args.out / "shards" / name, video_tokenizer, shard_rows=2048)
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(write, made))
-    facts["shards"] = {name: summary(args.out / "shards" / name) for name in made}
-    # ---- gpt: no sheets on the way, they cost a third of the time
-    left = args.minutes - (time.monotonic() - start) / 60
-    names = {"--shards": [n for n in made if "held" not in n], "--validation": [n for n in made if "held" in n]}
-    line = [part for option, sets in names.items() for part in (option, *(str(args.out / "shards" / n) for n in sets))]
-    line += ["--text", str(DEFAULT_FOLDER / "text"), "--out", str(args.out / "gpt"), "--preset", args.preset]
-    line += ["--tokens-per-batch", "32768", "--learning-rate", "3e-3", "--short-share", "0.2", "--window", str(WINDOW)]
-    facts["gpt"] = train.main([*line, "--minutes", str(max(left, 0.1)), "--evaluate-every", "4000"])
-    # ---- bundle
-    print(save(args.out, video_tokenizer.cpu(), facts))
+    facts["tokenizer"] = {"steps": training.steps, "of its encoder": training.reading_steps, **training.numbers}
+    facts["gpt"] = gpt_line.get(timeout=60)
+    facts["shards"] = {name: summary(feed.corpus([name])) for name in feed.kept}
+    facts["mirrored"] = "every conversation that is not held out was shown in a mirror too, with words to match"
+    training.save(args.out / "tokenizer")
+    for packer in packers:
+        packer.cancel_join_thread()  # what nobody reads any more need not be sent
+    print(save(args.out, facts))
 
 
-def save(out: Path, video_tokenizer: VideoTokenizer, facts: dict[str, Any]) -> str:
+def save(out: Path, facts: dict[str, Any]) -> str:
     """OUT/bundle; returns its hash."""
     from transformers import Qwen3ForCausalLM
 
+    video_tokenizer = VideoTokenizer.from_pretrained(out / "tokenizer")
     gpt = Qwen3ForCausalLM.from_pretrained(out / "gpt" / "gpt", local_files_only=True)
     alone, continued = latent_lengths(video_tokenizer)
-    settings = BundleSettings(WINDOW, alone, continued, shapes=tuple(video_tokenizer.config.shapes))
+    sampling: dict[str, Any] = {"temperature": 0.8, "top_p": 0.9, "guidance_scale": 3.0}
+    settings = BundleSettings(WINDOW, alone, continued, shapes=tuple(video_tokenizer.config.shapes), **sampling)
     card = (
         "# A gpt-video model\n\nTrained by `recipes/one_gpu.py` on the wide world; training_data.json tells what on.\n"
     )

@@ -87,7 +87,7 @@ def test_the_sample_does_not_depend_on_its_batch(model):
 @pytest.mark.parametrize("kind", ["fsq", "vq"])
 def test_the_codes_look_up_what_the_forward_pass_gave(kind):
     torch.manual_seed(0)
-    quantizer = Quantizer(kind, 16, (5, 5, 5)).train()
+    quantizer = Quantizer(kind, 16, 16, (5, 5, 5)).train()
     quantizer(torch.randn(8, 16, 4, 4))
     quantizer.eval()
     quantized = quantizer(torch.randn(2, 16, 3, 4))
@@ -103,7 +103,7 @@ def test_gradients_reach_the_encoder_through_the_codebook():
 
 def test_levels_under_five_are_refused():
     with pytest.raises(ValueError, match="at least 5"):
-        Quantizer("fsq", 8, (8, 4))
+        Quantizer("fsq", 8, 8, (8, 4))
 
 
 def test_usage_and_perplexity_of_known_distributions():

@@ -27,6 +27,7 @@ COLOURS = 3
 class VideoTokenizerConfig:
     """Sizes of the tokenizer. Channels, encoder and decoder blocks are given from the finest grid to the coarsest.
 
+    decoder_channels: where they are not those of the encoder (empty: they are).
     shapes: (height, width) in pixels that clips are fitted to for training, square, wide and tall. It decodes others too, worse.
     """
 
@@ -35,9 +36,15 @@ class VideoTokenizerConfig:
     channels: tuple[int, ...] = (64, 128, 256)
     encoder_blocks: tuple[int, ...] = (1, 1, 2)
     decoder_blocks: tuple[int, ...] = (1, 2, 2)
+    decoder_channels: tuple[int, ...] = ()
     quantizer: Kind = "fsq"
     levels: tuple[int, ...] = (8, 8, 6, 5)
     shapes: tuple[tuple[int, int], ...] = ((128, 128), (96, 160), (160, 96))
+
+    @property
+    def decoder_widths(self) -> tuple[int, ...]:
+        """Channels of the decoder's grids."""
+        return self.decoder_channels or self.channels
 
     @property
     def spatial_stride(self) -> int:
@@ -61,6 +68,11 @@ PRESETS: dict[str, dict] = {
     "stride8-long": {
         "channels": (64, 192), "encoder_blocks": (1, 2), "decoder_blocks": (1, 3), "temporal_stride": 8,
         "shapes": ((96, 96), (72, 120), (120, 72)),
+    },
+    # What draws is wider than what reads: a finest grid of 64 channels drew 384 numbers from each cell, and blurred what moves.
+    "stride8-draws": {
+        "channels": (64, 192), "encoder_blocks": (2, 2), "decoder_channels": (160, 224), "decoder_blocks": (3, 3),
+        "temporal_stride": 8, "shapes": ((96, 96), (72, 120), (120, 72)),
     },
     "tiny": {
         "channels": (16, 16, 24),
@@ -96,7 +108,8 @@ class Decoder(nn.Module):
 
     def __init__(self, config: VideoTokenizerConfig):
         super().__init__()
-        widths, blocks, last = config.channels[::-1], config.decoder_blocks[::-1], len(config.channels) - 1
+        widths, blocks = config.decoder_widths[::-1], config.decoder_blocks[::-1]
+        last = len(widths) - 1
         self.stages = nn.ModuleList(
             # Motion is settled at the two coarser grids; the finest one only draws.
             [Stage(c, n, in_time=i < max(last, 1)) for i, (c, n) in enumerate(zip(widths, blocks, strict=True))]
@@ -117,7 +130,7 @@ class VideoTokenizer(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
-        self.quantizer = Quantizer(config.quantizer, config.channels[-1], config.levels)
+        self.quantizer = Quantizer(config.quantizer, config.channels[-1], config.decoder_widths[-1], config.levels)
         self.decoder = Decoder(config)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -26,14 +26,14 @@ class Quantized(NamedTuple):
 class Quantizer(nn.Module):
     """`levels` are FSQ's levels a dimension; for VQ their product is the codebook's size."""
 
-    def __init__(self, kind: Kind, channels: int, levels: tuple[int, ...]):
+    def __init__(self, kind: Kind, channels_in: int, channels_out: int, levels: tuple[int, ...]):
         super().__init__()
         self.kind, self.levels = kind, levels
         dimensions = len(levels) if kind == "fsq" else VQ_DIMENSIONS
-        self.into = nn.Linear(channels, dimensions)
+        self.into = nn.Linear(channels_in, dimensions)
         # Straight after a convolution FSQ collapsed to a single code at a learning rate of 1e-3: unit variance prevents it.
         self.norm = nn.BatchNorm1d(dimensions, affine=False, momentum=0.05)
-        self.out = nn.Linear(dimensions, channels)
+        self.out = nn.Linear(dimensions, channels_out)
         self.codebook = _fsq(levels) if kind == "fsq" else _vq(levels)
         self.codebook_size = int(torch.tensor(levels).prod())
 

@@ -43,7 +43,7 @@ class Learner(nn.Module):
         super().__init__()
         self.tokenizer = model
         self.codebook_size, self.temporal_stride = model.codebook_size, model.config.temporal_stride
-        width = model.config.channels[-1]
+        width = model.config.decoder_widths[-1]
         self.names = (
             nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.GELU(), nn.Conv2d(width, 1 + classes, 1))
             if classes

@@ -19,7 +19,7 @@ from gpt_video.diorama.scene import Scene
 from gpt_video.diorama.sentences import caption
 from gpt_video.diorama.world import CORE
 
-__all__ = ["KIND_WORDS", "LANGUAGES", "captions", "noisy", "words_in", "words_of_world"]
+__all__ = ["KIND_WORDS", "LANGUAGES", "captions", "mirrored", "noisy", "words_in", "words_of_world"]
 
 
 def captions(scene: Scene, language: str, rng: Random, n: int) -> list[str]:
@@ -57,6 +57,24 @@ def _mistyped(text: str, rng: Random) -> str:
     i = rng.randrange(word.start() + 1, word.end() - 2)
     error = rng.choice((text[i + 1] + text[i], text[i] * 2 + text[i + 1], text[i + 1]))
     return text[:i] + error + text[i + 2 :]
+
+
+# A mirrored picture.
+
+_SIDES = [("left", "right"), ("leftwards", "rightwards"), ("gauche", "droite")]
+_SIDES += [("côté gauche", "côté droit"), ("cote gauche", "cote droit")]
+_OTHER_SIDE = {a: b for pair in _SIDES for a, b in (pair, pair[::-1])}
+_SIDE = re.compile(rf"\b({'|'.join(sorted(_OTHER_SIDE, key=len, reverse=True))})\b", re.IGNORECASE)
+
+
+def mirrored(text: str) -> str:
+    """The text about the picture in a mirror: left is right, in this world's words. A mistyped side stays as it is."""
+
+    def other(match: re.Match[str]) -> str:
+        found, said = match[0], _OTHER_SIDE[match[0].lower()]
+        return said.upper() if found.isupper() else said.title() if found.istitle() else said
+
+    return _SIDE.sub(other, text)
 
 
 # The world's words.

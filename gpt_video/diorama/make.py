@@ -65,7 +65,9 @@ class RenderedTurn:
     clip: RenderedClip
 
 
-def rendered_turns(index: int, choices: Choices, family: str = "conversation") -> Iterator[RenderedTurn]:
+def rendered_turns(
+    index: int, choices: Choices, family: str = "conversation", *, with_masks: bool = True
+) -> Iterator[RenderedTurn]:
     """The turns of one conversation (or single clip, or still), rendered one by one, without any file."""
     name = _name(family, index)
     rng = Random(f"{choices.seed} {family} {index}")
@@ -76,7 +78,7 @@ def rendered_turns(index: int, choices: Choices, family: str = "conversation") -
     turns = sample_conversation(rng, rng.randint(least, most), frames, held_out=choices.held_out, world=world)
     renderer = Renderer(height, width)
     for number, turn in enumerate(turns):
-        yield RenderedTurn(name, number, turn, renderer.render(turn.scene))
+        yield RenderedTurn(name, number, turn, renderer.render(turn.scene, with_masks=with_masks))
 
 
 def render_dataset(

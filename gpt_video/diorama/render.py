@@ -46,7 +46,7 @@ class RendererUnavailable(OSError):
 
 @dataclass(frozen=True)
 class RenderedClip:
-    """frames_THWC uint8 RGB; masks_THW uint8: 0 background, i + 1 where subject record i is seen."""
+    """frames_THWC uint8 RGB; masks_THW uint8: 0 background, i + 1 where subject record i is seen. No masks: none were asked for."""
 
     frames_THWC: np.ndarray
     masks_THW: np.ndarray
@@ -64,8 +64,11 @@ class Renderer:
         self._stage = _stage()
         self._stage.make_room(*self._large)
 
-    def render(self, scene: Scene) -> RenderedClip:
-        """The clip of the scene: `scene.frames` frames at 8 a second, the same pixels for the same record."""
+    def render(self, scene: Scene, *, with_masks: bool = True) -> RenderedClip:
+        """The clip of the scene: `scene.frames` frames at 8 a second, the same pixels for the same record.
+
+        Without masks it is quicker, and masks_THW has no frames.
+        """
         aspect = self.width / self.height
         film, stage = simulate(scene, aspect), self._stage
         setting, is_drawn = under_weather(setting_of(scene), scene), scene.style == "drawn"
@@ -81,17 +84,19 @@ class Renderer:
         if flakes:
             drawn.add_falling(flakes, film)
         frames = np.empty((scene.frames, self.height, self.width, 3), np.uint8)
-        masks = np.empty((scene.frames, self.height, self.width), np.uint8)
+        needs_masks = with_masks or is_drawn  # outlines follow the masks
+        masks = np.empty((scene.frames if needs_masks else 0, self.height, self.width), np.uint8)
         for k in range(scene.frames):
             drawn.pose(k)
             stage.set_camera(*view(film.shot, k, aspect, scene.world), aspect)
             big = stage.draw(*self._large, "SKYBOX", "CULL_FACE")
-            coded = stage.draw(self.height, self.width, "SEGMENT", "IDCOLOR", "CULL_FACE")
-            masks[k] = np.maximum(coded[::-1, :, 0], 1) - 1
+            if needs_masks:
+                coded = stage.draw(self.height, self.width, "SEGMENT", "IDCOLOR", "CULL_FACE")
+                masks[k] = np.maximum(coded[::-1, :, 0], 1) - 1
             if is_drawn:
                 big = self._outlined(big, masks[k, ::-1], drawn)
             frames[k] = np.asarray(Image.fromarray(big).reduce(SUPERSAMPLING))[::-1]
-        return RenderedClip(frames, masks)
+        return RenderedClip(frames, masks if with_masks else masks[:0])
 
     def _outlined(self, big: np.ndarray, mask: np.ndarray, drawn: _DrawList) -> np.ndarray:
         """The large picture with outlines; what falls has none, and lies over those of the rest."""
