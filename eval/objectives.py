@@ -62,6 +62,17 @@ class Task(ABC):
         """Takes over what a trained network knows. ValueError where that is not possible."""
         raise ValueError("--init is for the judge: the other networks are trained from nothing")
 
+    def average_with(self, folder: str | Path) -> None:
+        """Halfway back to what `start_from` gave.
+
+        Two trainings from one start differ in their errors, and the mean of the weights has fewer (model soups, arXiv 2203.05482).
+        """
+        trained = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.start_from(folder)
+        with torch.no_grad():
+            for name, tensor in self.model.state_dict().items():
+                tensor.lerp_(trained[name], 0.5)
+
     def optimizers(self, learning_rate: float) -> list[torch.optim.Optimizer]:
         return make_optimizers(self.model, learning_rate)
 

@@ -37,6 +37,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--validation", help="folder of rendered clips that are not trained on")
     parser.add_argument("--out", required=True)
     parser.add_argument("--init", help="folder of a trained judge, of a smaller world perhaps, to start the judge from")
+    parser.add_argument(
+        "--average", action="store_true", help="keep the mean of the weights of --init and of what they became"
+    )
     parser.add_argument("--minutes", type=float, default=15.0, help="training time; ignored with --steps")
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -91,6 +94,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     # ---- the end
     batches.close()
     save_checkpoint(out, accelerator, clock.step)
+    if args.init and args.average:
+        task.average_with(args.init)
     if held_out:
         result = task.evaluate(held_out)
         log(out, {"step": clock.step, "validation": result})

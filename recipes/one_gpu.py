@@ -358,7 +358,8 @@ def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, he
     out.mkdir(parents=True, exist_ok=True)
     clock, start, recent = Clock(), time.time(), []
     next_look = 0.0
-    while (progress := (time.time() - start) / (deadline - start)) < 1:
+    while time.time() < deadline:
+        progress = (time.time() - start) / (deadline - start)
         if progress >= next_look:
             look(out, gpt, loss_of, validation, accelerator, clock)
             next_look += 0.25

@@ -12,6 +12,7 @@ import torch
 from gpt_video import sequence
 from gpt_video.dataset import IGNORED, PackedBatches
 from gpt_video.shards import (
+    encode_corpus,
     latent_lengths,
     read_records,
     read_shards,
@@ -214,6 +215,16 @@ def test_turns_that_do_not_fit_are_an_error(tmp_path, record, frames, message):
         write_shards([({"conversation": "c", "text": "x"} | record, frames_THWC)], tmp_path, FakeVideoTokenizer())
 
 
+def test_a_corpus_without_files_is_what_the_shards_hold(shards):
+    kept, corpus = read_shards(shards), encode_corpus(conversations(), FakeVideoTokenizer())
+    assert corpus._replace(conversations=[]) == kept._replace(conversations=[])
+    for ours, theirs in zip(corpus.conversations, kept.conversations, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            assert replace(one, codes_thw=0) == replace(other, codes_thw=0)
+            assert np.array_equal(one.codes_thw, other.codes_thw)
+    assert read_shards(corpus) is corpus and summary(corpus) == summary(shards)
+
+
 def test_summary_counts(shards):
     counts = summary(shards)
     assert counts["conversations"] == 8 and counts["turns"] == 13
@@ -242,6 +253,18 @@ def test_plain_batches_are_every_path_once_unmixed_and_unpadded(batches, vocabul
     branch = next(turns for turns in seen if len(turns) == 2)
     assert [turn.action for turn in branch] == ["new", "edit"]
     assert np.array_equal(branch[1].codes_thw, film[3].codes_thw)
+
+
+def test_conversations_can_be_added_while_it_runs(shards, vocabulary, text_tokenizer):
+    corpus = read_shards(shards)
+    first, rest = (corpus._replace(conversations=part) for part in (corpus.conversations[:3], corpus.conversations[3:]))
+    growing = PackedBatches(first, vocabulary, text_tokenizer, seed=3)
+    growing.add(rest)
+    whole = PackedBatches(corpus, vocabulary, text_tokenizer, seed=3)
+    assert len(growing.paths) == len(whole.paths)
+    for index in range(len(whole.paths)):
+        for ours, theirs in zip(growing.row(2, index), whole.row(2, index), strict=True):
+            assert np.array_equal(ours, theirs)
 
 
 def test_the_stream_resumes_exactly(batches):

@@ -99,6 +99,14 @@ def test_the_same_record_gives_the_same_pixels_whatever_was_drawn_before():
     assert once.frames_THWC.shape == (5, 128, 128, 3) and once.masks_THW.shape == (5, 128, 128)
 
 
+@pytest.mark.parametrize("style", ["plain", "drawn"])
+def test_without_masks_the_pixels_are_the_same(style):
+    scene = replace(RED_DOG, world="wide", style=style, frames=5)
+    bare = Renderer(64, 64).render(scene, with_masks=False)
+    assert np.array_equal(bare.frames_THWC, Renderer(64, 64).render(scene).frames_THWC)
+    assert bare.masks_THW.shape == (0, 64, 64)
+
+
 @pytest.mark.parametrize("shape", [(128, 128), (96, 160), (160, 96)])
 def test_every_kind_is_seen_large_enough_and_differs_from_the_others(shape):
     pictures = []

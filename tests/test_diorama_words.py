@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpt_video.diorama import edits, grammar, sample
-from gpt_video.diorama.language import captions, noisy, words_in, words_of_world
+from gpt_video.diorama.language import captions, mirrored, noisy, words_in, words_of_world
 from gpt_video.diorama.lexicon import LANGUAGES, LEXICON
 from gpt_video.diorama.scene import (
     ACTIONS,
@@ -277,6 +277,30 @@ def test_noise_keeps_most_texts_and_never_loses_a_word():
     for other in outcomes:
         assert len(other.split()) == len(text.split()) and abs(len(other) - len(text)) <= 1
     assert noisy("", rng) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "in_a_mirror"),
+    [
+        ("a red dog left of a car moves right", "a red dog right of a car moves left"),
+        ("LE BATEAU VA DE GAUCHE À DROITE", "LE BATEAU VA DE DROITE À GAUCHE"),
+        ("Pan left", "Pan right"),
+        ("ajoute un chat du côté droit", "ajoute un chat du côté gauche"),
+        ("du cote gauche", "du cote droit"),
+        ("il arrive droit sur nous, a bright green ball", "il arrive droit sur nous, a bright green ball"),
+    ],
+)
+def test_in_a_mirror_left_is_right(text, in_a_mirror):
+    assert mirrored(text) == in_a_mirror and mirrored(in_a_mirror) == text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_moves_left_is_said_to_move_right_in_a_mirror(language):
+    scene = Scene((Subject("dog", "red", action="left"),), "meadow", camera="pan right")
+    turned = replace(scene, subjects=(replace(scene.subjects[0], action="right"),), camera="pan left")
+    assert {mirrored(text) for text in captions(scene, language, Random(5), 40)} == {
+        text for text in captions(turned, language, Random(5), 40)
+    }
 
 
 @given(st.text(max_size=40), seeds)

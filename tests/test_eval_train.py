@@ -172,6 +172,17 @@ def test_a_judge_of_a_wider_world_starts_from_what_the_embedded_one_knows(folder
     assert torch.equal(after["finds.1.weight"][1 + kinds :], before["finds.1.weight"][1 + kinds :])  # new kinds
 
 
+def test_the_average_lies_halfway_between_the_start_and_what_became_of_it(folder):
+    clips = RenderedClips([folder])
+    clips.world = "core"
+    task = TASKS["judge"](clips, 0, 6)
+    trained = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+    task.average_with(WEIGHTS)
+    start = Judge.load().net.state_dict()
+    for name, tensor in task.model.state_dict().items():
+        assert torch.allclose(tensor, (start[name] + trained[name]) / 2, atol=1e-6)
+
+
 def test_a_judge_of_a_narrower_world_cannot(folder, tmp_path):
     clips = RenderedClips([folder])
     clips.world = "wide"

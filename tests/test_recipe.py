@@ -92,12 +92,13 @@ def test_the_diorama_becomes_a_model(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_the_recipe_of_one_gpu_becomes_a_model_without_any(tmp_path: Path) -> None:
     needs_renderer()
-    few = ("--minutes", 0.2, "--workers", 1, "--stills", 8, "--clips", 6, "--latent-frames", 6, "--preset", "tiny")
+    few = ("--minutes", 0.7, "--workers", 1, "--packers", 1, "--held", 3, "--first", 2, "--latent-frames", 6)
+    few = (*few, "--preset", "tiny", "--tokens-per-batch", 1024)
     done = recipe("--out", tmp_path / "run", *few, script="one_gpu.py")
     assert done.returncode == 0, done.stderr
     facts = json.loads((tmp_path / "run" / "bundle" / "training_data.json").read_text("utf-8"))
-    assert facts["world"] == "wide" and facts["tokenizer"]["steps"] > 0
-    assert facts["shards"]["stills"]["conversations"] == 8 and facts["shards"]["clips"]["conversations"] >= 6
+    assert facts["world"] == "wide" and facts["tokenizer"]["steps"] > 0 and facts["gpt"]["steps"] > 0
+    assert facts["shards"]["held"]["conversations"] == 3 and facts["shards"]["stills"]["conversations"] >= 2
     again = recipe("--out", tmp_path / "run", script="one_gpu.py")
     assert again.returncode != 0 and "holds a run already" in again.stderr
 
