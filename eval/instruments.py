@@ -1,6 +1,6 @@
-"""The networks that look at a model's videos: the judge, the tiny CLIP and the features of one world.
+"""The networks that look at a model's videos: the judge of one world, the tiny CLIP and the features of the widest.
 
-Enters: the name of a world. Leaves: those of its networks that are in the package. What cannot be measured without one is left
+Enters: the name of a world. Leaves: those of the networks that are in the package. What cannot be measured without one is left
 out of a run, with the reason.
 """
 
@@ -33,13 +33,13 @@ class Instruments:
 
     @classmethod
     def load(cls, world: str = CORE.name) -> Instruments:
-        """Those of a world. Raises ValueError if the judge is missing, or one of them damaged."""
-        folder = weights_of(world)
-        has_clip, has_features = (folder / CLIP_FOLDER).is_dir(), (folder / "diorama-features.json").is_file()
+        """Those for a world. Raises ValueError if the judge is missing, or one of them damaged."""
+        shared = weights_of(CORE.name)  # trained on the wide world, which holds the core one
+        has_clip, has_features = (shared / CLIP_FOLDER).is_dir(), (shared / "diorama-features.json").is_file()
         return cls(
-            Judge.load(folder),
-            diorama_clip(folder / CLIP_FOLDER) if has_clip else None,
-            diorama_extractor(folder) if has_features else None,
+            Judge.load(weights_of(world)),
+            diorama_clip(shared / CLIP_FOLDER) if has_clip else None,
+            diorama_extractor(shared) if has_features else None,
         )
 
     def needed_clip(self) -> ClipNetwork:

@@ -1,7 +1,8 @@
 """A small network on disk: NAME.safetensors in float16, and NAME.json that tells what it is, with the weights' SHA-256.
 
 Enters: a state dict and a record of plain values. Leaves: the same again, or a clear error where a file is missing or damaged.
-Those of the core world that come with the package lie in eval/weights/, those of another world in a folder of its name there.
+Those that come with the package lie in eval/weights/: the judge of the core world, and what all worlds share; the judge of another
+world lies in a folder of its name there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 def weights_of(world: str) -> Path:
-    """The folder of the networks that know the world of that name."""
+    """The folder of the judge that knows the world of that name."""
     return WEIGHTS if world == CORE.name else WEIGHTS / world
 
 

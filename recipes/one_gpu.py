@@ -46,16 +46,6 @@ from tokenizer.video import fit, nearest_shape
 
 WORLD = WIDE.name
 KINDS = sorted(WIDE.kinds)
-# What is rendered: (choices, family). "moving" are conversations of short clips, "changed" of stills.
-SETS: dict[str, tuple[Choices, str]] = {
-    "held": (Choices(44, held_out=True, world=WORLD), "clip"),
-    "held_talks": (Choices(47, held_out=True, world=WORLD), "conversation"),
-    "clips": (Choices(163, world=WORLD), "clip"),
-    "stills": (Choices(162, world=WORLD), "still"),
-    "talks": (Choices(165, (2, 5), world=WORLD), "conversation"),
-    "moving": (Choices(167, (2, 5), frames={9: 50, 17: 50}, world=WORLD), "conversation"),
-    "changed": (Choices(166, (2, 5), frames={1: 1}, world=WORLD), "conversation"),
-}
 HELD, FOR_TOKENIZER = ("held", "held_talks"), ("clips", "stills")
 # How often each is rendered. A still is a fiftieth of a long conversation's work, and shows as much of kinds, colours and places.
 OFTEN = {"stills": 40, "clips": 7, "changed": 5, "moving": 2, "talks": 1}
@@ -67,6 +57,7 @@ STILLS_UNTIL, SETTLED_AT, RENDERED_UNTIL = 0.08, 0.36, 0.5
 WINDOW, FRAMES, TOKENIZER_RATE, GPT_RATE = 2048, 17, 1e-3, 2e-3
 LEAST_OF_A_RUN, FEED_SECONDS, LOG_EVERY = 256, 2.0, 50
 
+Sets = dict[str, tuple[Choices, str]]  # what is rendered, and of which family
 Turn = tuple[
     dict[str, Any], np.ndarray, np.ndarray
 ]  # record, frames_THWC, masks_THW (of no frames where none are needed)
@@ -76,13 +67,26 @@ Made = list[tuple[str, list[Turn]]]  # of which set, and the turns of one conver
 # Rendering
 
 
+def sets(seed: int) -> Sets:
+    """Other clips for another seed. "moving" are conversations of short clips, "changed" of stills."""
+    return {
+        "held": (Choices(44, held_out=True, world=WORLD), "clip"),
+        "held_talks": (Choices(47, held_out=True, world=WORLD), "conversation"),
+        "stills": (Choices(seed, world=WORLD), "still"),
+        "clips": (Choices(seed + 1, world=WORLD), "clip"),
+        "talks": (Choices(seed + 3, (2, 5), world=WORLD), "conversation"),
+        "changed": (Choices(seed + 4, (2, 5), frames={1: 1}, world=WORLD), "conversation"),
+        "moving": (Choices(seed + 5, (2, 5), frames={9: 50, 17: 50}, world=WORLD), "conversation"),
+    }
+
+
 def render(
-    worker: int, workers: int, held: dict[str, int], shapes: list, results: Any, settled: Any, enough: Any
+    worker: int, workers: int, every: Sets, held: dict[str, int], shapes: list, results: Any, settled: Any, enough: Any
 ) -> None:
     """A worker: its share of what is held out, then of OFTEN until it is `enough`. Puts `Made`."""
     torch.set_num_threads(1)
     os.nice(10)  # what trains comes first
-    next_of = {name: count(worker, workers) for name in SETS}
+    next_of = {name: count(worker, workers) for name in every}
     first = [name for name, n in held.items() for _ in range(worker, n, workers)]
     rng = Random(worker)
     endless = (rng.choices(list(OFTEN), list(OFTEN.values()))[0] for _ in count())
@@ -92,16 +96,15 @@ def render(
         if enough.is_set():
             break
         with_masks = name in FOR_TOKENIZER and not settled.is_set()
-        parcel.append((name, list(conversation(name, next(next_of[name]), shapes, with_masks))))
+        parcel.append((name, list(conversation(*every[name], next(next_of[name]), shapes, with_masks))))
         size += sum(frames_THWC.nbytes for _, frames_THWC, _ in parcel[-1][1])
         if size > PARCEL_BYTES:
             results.put(parcel)
             parcel, size = [], 0
 
 
-def conversation(name: str, index: int, shapes: list, with_masks: bool) -> Iterator[Turn]:
+def conversation(choices: Choices, family: str, index: int, shapes: list, with_masks: bool) -> Iterator[Turn]:
     """The turns of one conversation, at the sizes of the tokenizer."""
-    choices, family = SETS[name]
     for one in rendered_turns(index, choices, family, with_masks=with_masks):
         _, rendered_height, rendered_width, _ = one.clip.frames_THWC.shape
         height, width = nearest_shape(rendered_height, rendered_width, shapes)
@@ -124,11 +127,11 @@ def smaller(masks_THW: np.ndarray, kinds: list[str], height: int, width: int) ->
 class Renderers:
     """The workers, and what they have made that nobody took yet."""
 
-    def __init__(self, context: Any, workers: int, held: dict[str, int], shapes: list) -> None:
+    def __init__(self, context: Any, workers: int, every: Sets, held: dict[str, int], shapes: list) -> None:
         self.results, self.settled, self.enough = context.Queue(), context.Event(), context.Event()
         self.arrived: Made = []
         for worker in range(workers):
-            line = (worker, workers, held, shapes, self.results, self.settled, self.enough)
+            line = (worker, workers, every, held, shapes, self.results, self.settled, self.enough)
             context.Process(target=render, args=line, daemon=True).start()
         Thread(target=self._collect, daemon=True).start()
 
@@ -395,6 +398,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--minutes", type=float, default=11.0, help="from the start to the end of the training")
     parser.add_argument("--workers", type=int, default=max((os.cpu_count() or 5) - 4, 1), help="processes that render")
+    parser.add_argument("--seed", type=int, default=262, help="of what is rendered (162: as for the embedded model)")
     parser.add_argument("--packers", type=int, default=2, help="processes that make batches")
     parser.add_argument("--held", type=int, default=150, help="clips that are kept for validation")
     parser.add_argument("--first", type=int, default=300, help="stills and clips that the tokenizer waits for")
@@ -419,7 +423,7 @@ def main(argv: list[str] | None = None) -> None:
     training = TokenizerTraining(args.tokenizer, args.latent_frames, "cuda" if torch.cuda.is_available() else "cpu")
     shapes = [tuple(shape) for shape in training.model.config.shapes]
     held = {"held": args.held, "held_talks": max(args.held // 3, 1)}
-    renderers = Renderers(context, args.workers, held, shapes)
+    renderers = Renderers(context, args.workers, sets(args.seed), held, shapes)
     packers, batches, gpt_line = [context.Queue() for _ in range(args.packers)], context.Queue(24), context.Queue()
     for seed, packer in enumerate(packers):
         context.Process(target=pack, args=(seed, args.tokens_per_batch, packer, batches), daemon=True).start()
