@@ -51,6 +51,8 @@ class BundleSettings:
 
     `shapes`: trained (height, width) in pixels, the first is the default. `latent_frames` and `continue_frames`: trained
     lengths of a turn that starts or edits a video, and of one that goes on from its end. `window`: tokens the GPT sees.
+    `guidance_with_video`: what guidance is where earlier video is read along, if it is not `guidance_scale`: an edit or a
+    continuation unless it asks for another, and a window that rolls on at most. Words that pull hard tear at what should stay.
     """
 
     window: int
@@ -62,6 +64,7 @@ class BundleSettings:
     top_k: int = 0
     top_p: float = 0.95
     guidance_scale: float = 2.0
+    guidance_with_video: float | None = None
 
 
 @dataclass(frozen=True)
@@ -261,6 +264,7 @@ def read_settings_record(folder: Path) -> dict[str, Any]:
 
 
 def _settings(record: Mapping[str, Any]) -> BundleSettings:
+    record = {"guidance_with_video": None, **record}  # younger than the format
     known = {name: record[name] for name in BundleSettings.__dataclass_fields__}
     known["shapes"] = tuple((int(h), int(w)) for h, w in known["shapes"])
     known |= {name: tuple(known[name]) for name in ("latent_frames", "continue_frames")}

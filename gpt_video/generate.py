@@ -45,12 +45,16 @@ SAMPLING = ("temperature", "top_k", "top_p", "guidance_scale")
 
 
 class Window(NamedTuple):
-    """One stretch of sampling: the prompt, the latent frames that are prefilled with it, the grid, and how many follow."""
+    """One stretch of sampling: the prompt, the latent frames that are prefilled with it, the grid, and how many follow.
+
+    is_rolled: it reads the end of its own video, see sequence.py.
+    """
 
     ids_L: np.ndarray
     given_thw: np.ndarray
     grid: sequence.Grid
     n_new: int
+    is_rolled: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,10 +213,10 @@ class VideoGenerator:
         image_thw = self._image_codes(request, shape) if request.image is not None else np.zeros((0, h, w), np.int64)
         if len(image_thw) >= t:
             raise ValueError("a still of an image is that image: ask for a longer video")
+        sampling = Sampling(**{name: getattr(self.settings, name) for name in SAMPLING})
+        sampling = sampling if request.action == "new" else self._steady(sampling)
         asked = {name: getattr(request, name) for name in SAMPLING}
-        sampling = Sampling(
-            **{name: getattr(self.settings, name) if asked[name] is None else asked[name] for name in SAMPLING}
-        )
+        sampling = replace(sampling, **{name: value for name, value in asked.items() if value is not None})
         seconds = self.lengths(request.action).seconds(t)
         resolved = replace(request, seconds=seconds, size=size_name(shape), **vars(sampling))
         plan = Plan(resolved, text_ids, self._turns(request, t), shape, t, before_thw, image_thw, image_thw, sampling)
@@ -264,6 +268,11 @@ class VideoGenerator:
                 f"seconds is {request.seconds:g}, more than this model can make: at most {most:g} are possible"
             )
 
+    def _steady(self, sampling: Sampling) -> Sampling:
+        """The same with no more guidance than where earlier video is read along."""
+        most = self.settings.guidance_with_video
+        return sampling if most is None else replace(sampling, guidance_scale=min(sampling.guidance_scale, most))
+
     def _turns(self, request: GenerateRequest, t: int) -> tuple[sequence.Turn, ...]:
         """The context as the GPT was trained to read it.
 
@@ -313,7 +322,7 @@ class VideoGenerator:
 
     def _rolled_window(self, plan: Plan, so_far_thw: np.ndarray, n_left: int) -> Window:
         ids_L, given_thw, grid = sequence.rolled(plan.text_ids, so_far_thw, self.bundle.vocabulary)
-        return Window(ids_L, given_thw, grid, min(n_left, grid[0] - len(given_thw)))
+        return Window(ids_L, given_thw, grid, min(n_left, grid[0] - len(given_thw)), is_rolled=True)
 
     def _next_window(self, plan: Plan, made_thw: np.ndarray) -> Window:
         """The next stretch of a plan, given all its latent frames so far (image included).
@@ -326,7 +335,7 @@ class VideoGenerator:
             start = len(made_thw) - (len(made_thw) - n_first) % sequence.ROLLED_NEW
             window = self._rolled_window(plan, np.concatenate([plan.before_thw, made_thw[:start]]), plan.t - start)
         given_thw = np.concatenate([window.given_thw, made_thw[start:]])
-        return Window(window.ids_L, given_thw, window.grid, window.n_new - (len(made_thw) - start))
+        return window._replace(given_thw=given_thw, n_new=window.n_new - (len(made_thw) - start))
 
     # ------------------------------------------------------------------------------------------------ making
 
@@ -358,7 +367,7 @@ class VideoGenerator:
             frames = self.engine.generate(
                 [window.ids_L for window in windows],
                 windows[0].grid,
-                plans[0].sampling,
+                self._steady(plans[0].sampling) if windows[0].is_rolled else plans[0].sampling,
                 seeds,
                 given=given_Bthw if given_Bthw.shape[1] else None,
                 start_frame=len(made),

@@ -186,6 +186,28 @@ def test_a_long_video_rolls_and_its_start_is_that_of_a_short_one(tiny_generator)
     assert len(tails) == 2  # the noise of a window is that of its place in the video, not of its place in the window
 
 
+def test_guidance_is_weaker_where_earlier_video_is_read_along(tiny_bundle, red, monkeypatch):
+    bundle = load_bundle(tiny_bundle)
+    settings = replace(bundle.settings, guidance_scale=6.0, guidance_with_video=2.5)
+    generator = VideoGenerator(replace(bundle, settings=settings))
+    edit = GenerateRequest("make it blue", action="edit", context=(red.turn,))
+    assert generator.plan(RED).sampling.guidance_scale == 6.0
+    assert generator.plan(edit).request.guidance_scale == 2.5
+    assert generator.plan(replace(edit, guidance_scale=4.0)).sampling.guidance_scale == 4.0  # who asks gets it
+    used, make = [], generator.engine.generate
+
+    def listening(prompts, grid, sampling, *args, **options):
+        used.append(sampling.guidance_scale)
+        return make(prompts, grid, sampling, *args, **options)
+
+    monkeypatch.setattr(generator.engine, "generate", listening)
+    generator.generate(replace(RED, seconds=5))
+    assert used == [6.0, 2.5, 2.5]  # windows that roll on
+    used.clear()
+    generator.generate(replace(RED, seconds=5, guidance_scale=1.5))
+    assert used == [1.5, 1.5, 1.5]
+
+
 def test_sixty_seconds_are_possible(tiny_generator):
     plan = tiny_generator.plan(replace(RED, seconds=60))
     assert plan.t == 121
