@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 DEFAULT_FOLDER = Path(__file__).parent / "weights"
 SETTINGS_FILE, SUMS_FILE = "generation_config.json", "SHA256SUMS"
+YOUNGER = {"guidance_with_video": None}  # settings that came after the format, as they were before
 PARTS = ("tokenizer_hash", "text_size", "codebook_size", "vocabulary_size")
 REQUIRED = ("tokenizer/config.json", "gpt/config.json", SETTINGS_FILE)
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -244,7 +245,7 @@ def _parts_record(vocabulary: Vocabulary, video_tokenizer: VideoTokenizer) -> di
 def read_settings_record(folder: Path) -> dict[str, Any]:
     """generation_config.json as a dict; BundleError if it is unreadable or of another format version."""
     try:
-        record = json.loads((folder / SETTINGS_FILE).read_text("utf-8"))
+        record = {**YOUNGER, **json.loads((folder / SETTINGS_FILE).read_text("utf-8"))}
         version = record["format_version"]
         missing = (
             [name for name in (*BundleSettings.__dataclass_fields__, *PARTS) if name not in record]
@@ -264,7 +265,6 @@ def read_settings_record(folder: Path) -> dict[str, Any]:
 
 
 def _settings(record: Mapping[str, Any]) -> BundleSettings:
-    record = {"guidance_with_video": None, **record}  # younger than the format
     known = {name: record[name] for name in BundleSettings.__dataclass_fields__}
     known["shapes"] = tuple((int(h), int(w)) for h, w in known["shapes"])
     known |= {name: tuple(known[name]) for name in ("latent_frames", "continue_frames")}

@@ -145,6 +145,14 @@ def test_a_window_longer_than_the_gpt_can_see_is_refused(copy):
         load(copy)
 
 
+def test_a_model_from_before_guidance_could_be_weaker_is_read(copy):
+    settings = json.loads((copy / "generation_config.json").read_text())
+    del settings["guidance_with_video"]
+    (copy / "generation_config.json").write_text(json.dumps(settings))
+    write_sums(copy)
+    assert load(copy).settings.guidance_with_video is None
+
+
 def test_settings_that_lack_something_name_it(copy):
     settings = json.loads((copy / "generation_config.json").read_text())
     del settings["shapes"]
