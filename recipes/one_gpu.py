@@ -491,7 +491,7 @@ def save(out: Path, facts: dict[str, Any]) -> str:
     video_tokenizer = VideoTokenizer.from_pretrained(out / "tokenizer")
     gpt = Qwen3ForCausalLM.from_pretrained(out / "gpt" / "gpt", local_files_only=True)
     alone, continued = latent_lengths(video_tokenizer)
-    sampling: dict[str, Any] = {"temperature": 0.6, "top_p": 0.9, "guidance_scale": 6.0, "guidance_with_video": 3.0}
+    sampling: dict[str, Any] = {"temperature": 0.6, "top_p": 0.9, "guidance_scale": 4.0, "guidance_with_video": 3.0}
     settings = BundleSettings(WINDOW, alone, continued, shapes=tuple(video_tokenizer.config.shapes), **sampling)
     card = (
         "# A gpt-video model\n\nTrained by `recipes/one_gpu.py` on the wide world; training_data.json tells what on.\n"
