@@ -5,9 +5,9 @@
     python -m eval.train features --data DIR     --validation DIR --out runs/features --minutes 5
 
 DIR: what `gpt-video data render` made; --validation one with held-out scenes. Started again with the same --out, it goes on where
-it stopped. Writes out/model/ (to be copied into eval/weights/; the judge of the wide world into eval/weights/wide/), out/log.jsonl and
-out/checkpoint-*/. The network is of the world of the clips, which must all be of one. A batch is a function of the
-seed and the step; minutes count training alone, reading the clips comes before.
+it stopped. Writes out/model/ (to be copied into eval/weights/; the judge of the wide world into eval/weights/wide/),
+out/log.jsonl and out/checkpoint-*/. The network is of the world of the clips, which must all be of one. A batch is a function of
+the seed and the step; minutes count training alone, reading the clips comes before.
 """
 
 from __future__ import annotations
