@@ -21,12 +21,9 @@ import multiprocessing
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
-from random import Random
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -35,21 +32,20 @@ from torch import nn
 
 from gpt_video.bundle import DEFAULT_FOLDER, BundleSettings, save_bundle
 from gpt_video.diorama.language import mirrored, noisy
-from gpt_video.diorama.make import Choices, rendered_turns, row_of
+from gpt_video.diorama.make import Choices
+from gpt_video.diorama.stream import Made, Order, RenderStream, Sets, Turn
 from gpt_video.diorama.world import WIDE
 from gpt_video.sequence import Vocabulary
 from gpt_video.shards import Corpus, encode_corpus, latent_lengths, summary, tokenizer_hash
 from gpt_video.text import TextTokenizer
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
-from tokenizer.data import UNNAMED, Batch
-from tokenizer.video import fit, nearest_shape
+from tokenizer.data import Batch
 
 WORLD = WIDE.name
 KINDS = sorted(WIDE.kinds)
 HELD, FOR_TOKENIZER = ("held", "held_talks"), ("clips", "stills")
 # How often each is rendered. A still is a fiftieth of a long conversation's work, and shows as much of kinds, colours and places.
 OFTEN = {"stills": 40, "clips": 7, "changed": 5, "moving": 2, "talks": 1}
-PARCEL_BYTES = 1_000_000  # what a worker hands over at once
 
 # Shares of the time: how long the tokenizer sees stills alone (and a new decoder learns to read), and when its encoder settles.
 # Rendering ends at half: it shares the GPU, and the GPT took 8.5 steps a second beside it, 14.5 after it (EXPERIMENTS.md).
@@ -57,14 +53,8 @@ STILLS_UNTIL, SETTLED_AT, RENDERED_UNTIL = 0.08, 0.36, 0.5
 WINDOW, FRAMES, TOKENIZER_RATE, GPT_RATE = 2048, 17, 1e-3, 2e-3
 LEAST_OF_A_RUN, FEED_SECONDS, LOG_EVERY = 256, 2.0, 50
 
-Sets = dict[str, tuple[Choices, str]]  # what is rendered, and of which family
-Turn = tuple[
-    dict[str, Any], np.ndarray, np.ndarray
-]  # record, frames_THWC, masks_THW (of no frames where none are needed)
-Made = list[tuple[str, list[Turn]]]  # of which set, and the turns of one conversation
 
-
-# Rendering
+# Data
 
 
 def sets(seed: int) -> Sets:
@@ -78,72 +68,6 @@ def sets(seed: int) -> Sets:
         "changed": (Choices(seed + 4, (2, 5), frames={1: 1}, world=WORLD), "conversation"),
         "moving": (Choices(seed + 5, (2, 5), frames={9: 50, 17: 50}, world=WORLD), "conversation"),
     }
-
-
-def render(
-    worker: int, workers: int, every: Sets, held: dict[str, int], shapes: list, results: Any, settled: Any, enough: Any
-) -> None:
-    """A worker: its share of what is held out, then of OFTEN until it is `enough`. Puts `Made`."""
-    torch.set_num_threads(1)
-    os.nice(10)  # what trains comes first
-    next_of = {name: count(worker, workers) for name in every}
-    first = [name for name, n in held.items() for _ in range(worker, n, workers)]
-    rng = Random(worker)
-    endless = (rng.choices(list(OFTEN), list(OFTEN.values()))[0] for _ in count())
-    parcel: Made = []
-    size = 0
-    for name in chain(first, endless):
-        if enough.is_set():
-            break
-        with_masks = name in FOR_TOKENIZER and not settled.is_set()
-        parcel.append((name, list(conversation(*every[name], next(next_of[name]), shapes, with_masks))))
-        size += sum(frames_THWC.nbytes for _, frames_THWC, _ in parcel[-1][1])
-        if size > PARCEL_BYTES:
-            results.put(parcel)
-            parcel, size = [], 0
-
-
-def conversation(choices: Choices, family: str, index: int, shapes: list, with_masks: bool) -> Iterator[Turn]:
-    """The turns of one conversation, at the sizes of the tokenizer."""
-    for one in rendered_turns(index, choices, family, with_masks=with_masks):
-        _, rendered_height, rendered_width, _ = one.clip.frames_THWC.shape
-        height, width = nearest_shape(rendered_height, rendered_width, shapes)
-        record = row_of(one)
-        masks = smaller(one.clip.masks_THW, record["mask_classes"], height, width)
-        kept = {key: value for key, value in record.items() if key not in ("mask", "mask_classes", "scene")}
-        yield kept, fit(one.clip.frames_THWC, height, width), masks
-
-
-def smaller(masks_THW: np.ndarray, kinds: list[str], height: int, width: int) -> np.ndarray:
-    """Masks in the terms of tokenizer.data.Batch, by the pixel in the middle."""
-    named = np.full(256, UNNAMED, np.uint8)
-    named[: 1 + len(kinds)] = [0, *(1 + KINDS.index(kind) for kind in kinds)]
-    _, old_height, old_width = masks_THW.shape
-    rows = ((np.arange(height) + 0.5) * old_height / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * old_width / width).astype(int)
-    return named[masks_THW[:, rows][:, :, columns].astype(np.uint8)]
-
-
-class Renderers:
-    """The workers, and what they have made that nobody took yet."""
-
-    def __init__(self, context: Any, workers: int, every: Sets, held: dict[str, int], shapes: list) -> None:
-        self.results, self.settled, self.enough = context.Queue(), context.Event(), context.Event()
-        self.arrived: Made = []
-        for worker in range(workers):
-            line = (worker, workers, every, held, shapes, self.results, self.settled, self.enough)
-            context.Process(target=render, args=line, daemon=True).start()
-        Thread(target=self._collect, daemon=True).start()
-
-    def _collect(self) -> None:
-        while True:
-            self.arrived += self.results.get()
-
-    def take(self) -> Made:
-        """What arrived since the last time."""
-        n = len(self.arrived)
-        taken, self.arrived[:n] = self.arrived[:n], []
-        return taken
 
 
 # Tokenizer
@@ -421,9 +345,9 @@ def main(argv: list[str] | None = None) -> None:
     # ---- processes
     context = multiprocessing.get_context("spawn")
     training = TokenizerTraining(args.tokenizer, args.latent_frames, "cuda" if torch.cuda.is_available() else "cpu")
-    shapes = [tuple(shape) for shape in training.model.config.shapes]
     held = {"held": args.held, "held_talks": max(args.held // 3, 1)}
-    renderers = Renderers(context, args.workers, sets(args.seed), held, shapes)
+    order = Order(sets(args.seed), held, OFTEN, FOR_TOKENIZER, KINDS, training.model.config.shapes)
+    renderers = RenderStream(context, args.workers, order)
     packers, batches, gpt_line = [context.Queue() for _ in range(args.packers)], context.Queue(24), context.Queue()
     for seed, packer in enumerate(packers):
         context.Process(target=pack, args=(seed, args.tokens_per_batch, packer, batches), daemon=True).start()
