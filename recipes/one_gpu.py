@@ -1,6 +1,6 @@
 """The model of the wide world in a quarter of an hour of one large GPU: everything is rendered into memory while it trains.
 
-    python recipes/one_gpu.py --out runs/gpu --minutes 11         # as the embedded model was
+    python recipes/one_gpu.py --out runs/gpu --minutes 11         # goes on from the embedded model
     python recipes/one_gpu.py --out runs/try --minutes 1 --workers 1 --packers 1 --held 4 --first 2 --latent-frames 6 \\
         --preset tiny --tokens-per-batch 1024
 
@@ -198,7 +198,7 @@ class Mirrored:
 
 
 class Feed:
-    """Conversations -> codes -> the packers, each to one of them in turn; what is held out is kept here."""
+    """Conversations -> codes -> the packers, in turn, but for what is held out; all codes are kept here too."""
 
     def __init__(self, video_tokenizer: VideoTokenizer, packers: list[Any]) -> None:
         self.video_tokenizer, self.packers, self.turn = video_tokenizer, packers, 0
@@ -264,7 +264,6 @@ def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, he
     from accelerate import Accelerator
 
     from gpt_video import train
-    from gpt_video.dataset import PackedBatches
     from gpt_video.model import build_gpt
     from tokenizer.loop import Clock, set_learning_rate
 
@@ -274,11 +273,10 @@ def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, he
     text_tokenizer = TextTokenizer.load(DEFAULT_FOLDER / "text")
     corpus = held.get()
     vocabulary = Vocabulary(text_tokenizer.vocab_size, corpus.codebook_size)
-    off: dict[str, Any] = dict.fromkeys(("truncate_share", "rolled_share", "caption_dropout", "corrupt_share"), 0.0)
-    sizes: dict[str, Any] = {"tokens_per_batch": tokens_per_batch, "window": WINDOW}
-    validation = PackedBatches(corpus, vocabulary, text_tokenizer, **sizes, **off)
-    embedded = argparse.Namespace(init=str(DEFAULT_FOLDER / "gpt"), window=WINDOW)
-    gpt = build_gpt(preset, vocabulary.size, WINDOW) if preset else train.load_gpt(embedded, vocabulary)
+    args = argparse.Namespace(validation=corpus, tokens_per_batch=tokens_per_batch, window=WINDOW)
+    args.init = DEFAULT_FOLDER / "gpt"
+    validation = train.validation_stream(args, vocabulary, text_tokenizer)
+    gpt = build_gpt(preset, vocabulary.size, WINDOW) if preset else train.load_gpt(args, vocabulary)
     gpt.to(accelerator.device).train()
     optimizers = train.make_optimizers(gpt, GPT_RATE)
     loss_of, *optimizers = accelerator.prepare(train.VideoLoss(gpt, vocabulary), *optimizers)
