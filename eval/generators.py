@@ -111,7 +111,7 @@ class RenderGenerator:
 
     def make(self, asks: Sequence[Ask]) -> list[Made]:
         """Raises RendererUnavailable where MuJoCo has no way to draw."""
-        return [Made(Renderer(*ask.size).render(ask.scene).frames_THWC) for ask in asks]
+        return [Made(Renderer(*ask.size).render(ask.scene, with_masks=False).frames_THWC) for ask in asks]
 
     def given(self, frames_THWC: np.ndarray, prompt: str) -> Made:
         return Made(frames_THWC)

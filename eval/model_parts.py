@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 
 from eval.autoregressive import MEASURES, Pairs, anchored, drift, surprise_scores
-from eval.bench_scores import Record, Scores
+from eval.bench_scores import Record, Scores, with_ceiling
 from eval.clip_score import clip_score, consistency_scores
 from eval.copies import TrainingCodes, copy_scores
 from eval.diorama_bench import FPS, DioramaBench
 from eval.folder import Frames, RememberingClip, Video
-from eval.generators import Ask, Generator, Made, ModelGenerator, codes_of, trained_size
+from eval.generators import Ask, Generator, Made, ModelGenerator, RenderGenerator, codes_of, trained_size
 from eval.instruments import Instruments, LeftOut
 from eval.judge import Judge
 from eval.protocol import Protocol, Score
@@ -126,7 +126,22 @@ class ModelTask:
 def bench(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
     """DioramaBench itself; its videos and their codes are kept."""
     maker = KeepsCodes(ModelGenerator(generator, task.batch_size), out / CODES)
-    return run_bench(maker, out, task.suite, instruments.judge, report)
+    part = run_bench(maker, out, task.suite, instruments.judge, report)
+    try:
+        return with_kept_ceiling(part, RenderGenerator(), out / "renderer", task.suite, instruments.judge)
+    except RendererUnavailable:
+        return part
+
+
+def with_kept_ceiling(part: Part, perfect: Generator, out: Path, suite: Suite, judge: Judge) -> Part:
+    """What the renderer keeps through the same edits, in the eyes of the same judge, as the ceiling of what is kept.
+
+    The ceiling of everything else stands in the judge's own record, from more scenes.
+    """
+    best = DioramaBench(suite, judge, perfect, out).run()
+    kept = with_ceiling([score for score in part.scores if score.name.startswith("attributes kept")], best)
+    by_name = {score.name: score for score in kept}
+    return replace(part, scores=tuple(by_name.get(score.name, score) for score in part.scores))
 
 
 def run_bench(maker: Generator, out: Path, suite: Suite, judge: Judge, report: Count) -> Part:

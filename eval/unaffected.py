@@ -24,7 +24,7 @@ HIGHEST = 50.0  # dB, for regions without any difference
 
 def rendered(scene: Scene, size: tuple[int, int]) -> np.ndarray:
     """frames_THWC of the scene. Raises RendererUnavailable."""
-    return Renderer(*size).render(scene).frames_THWC
+    return Renderer(*size).render(scene, with_masks=False).frames_THWC
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
     python recipes/default.py --budget smoke --out runs/smoke                     # minutes: does everything work here?
     python recipes/default.py --budget cpu --out runs/night                       # a night on two cores
+    python recipes/default.py --budget cpu --share 0.05 --out runs/rehearsal      # the same in half an hour: will it go well?
     python recipes/default.py --budget cpu --data my_clips/ --out runs/mine       # your clips, with captions
 
 `my_clips/` holds videos and `metadata.jsonl` with a line {"file_name": ..., "text": ...} for each. Without --data the diorama
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -39,6 +41,26 @@ class Budget:
     tokenizer: str
     gpt: str
     samples: int
+
+    def part(self, share: float) -> Budget:
+        """The same with this share of the rendered clips, of the minutes, and of the steps from one checkpoint to the next."""
+
+        def fewer(count: int) -> int:
+            return max(round(count * share), 2)
+
+        def shorter(arguments: str) -> str:
+            arguments = re.sub(r"(?<=--minutes )\S+", lambda minutes: f"{float(minutes[0]) * share:g}", arguments)
+            return re.sub(r"(?<=--evaluate-every )\S+", lambda steps: str(fewer(int(steps[0]))), arguments)
+
+        return Budget(
+            fewer(self.clips),
+            fewer(self.stills),
+            fewer(self.conversations),
+            fewer(self.held_out),
+            shorter(self.tokenizer),
+            shorter(self.gpt),
+            self.samples,
+        )
 
 
 BUDGETS = {
@@ -75,7 +97,7 @@ BUDGETS = {
 def main(argv: list[str] | None = None) -> None:
     """Runs every stage that is not done yet."""
     args = parse(argv)
-    budget, out = BUDGETS[args.budget], Path(args.out)
+    budget, out = BUDGETS[args.budget].part(args.share), Path(args.out)
     same_run_or_refuse(out, args)
     # ---- data: OUT/data/train and OUT/data/held_out, folders of clips with metadata.jsonl
     if args.data:
@@ -106,8 +128,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", help="your folder of clips with metadata.jsonl; without it the diorama is rendered")
     parser.add_argument("--world", choices=["core", "wide"], default="core", help="which diorama is rendered")
     parser.add_argument("--out", required=True)
+    parser.add_argument("--share", type=float, default=1.0, help="of the budget's clips and minutes: to rehearse it")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that render")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if not 0 < args.share <= 1:
+        parser.error(f"--share {args.share:g} is not a part of a budget: give more than 0 and at most 1")
+    return args
 
 
 # Stages
@@ -116,9 +142,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def same_run_or_refuse(out: Path, args: argparse.Namespace) -> None:
     """Remembers what OUT is for. ValueError if it is for something else."""
     own = str(Path(args.data).resolve()) if args.data else None
-    wanted = {"budget": args.budget, "data": own, "world": None if own else args.world}
+    wanted = {"budget": args.budget, "share": args.share, "data": own, "world": None if own else args.world}
     record = out / "recipe.json"
-    if record.exists() and (found := json.loads(record.read_text("utf-8"))) != wanted:
+    if record.exists() and (found := {"share": 1.0} | json.loads(record.read_text("utf-8"))) != wanted:
         raise ValueError(f"{out} belongs to a run with {found}, not {wanted}: choose another --out")
     write_json(record, wanted)
 
@@ -260,6 +286,7 @@ def manifest(out: Path, args: argparse.Namespace) -> dict[str, Any]:
         "source": args.data or "diorama",
         "world": None if args.data else args.world,
         "budget": args.budget,
+        "share": args.share,
         "licences": Counter(record.get("licence") or "not stated" for record in records),
         "stages": {name: result_of(out, name) for name in ("tokenizer", "tokens", "text", "gpt")},
     }

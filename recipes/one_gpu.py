@@ -1,6 +1,7 @@
 """The model of the wide world in a quarter of an hour of one large GPU: everything is rendered into memory while it trains.
 
     python recipes/one_gpu.py --out runs/gpu --minutes 11         # goes on from the embedded model
+    python recipes/one_gpu.py --out runs/gpt --minutes 11 --tokenizer embedded   # all of it for the GPT
     python recipes/one_gpu.py --out runs/try --minutes 1 --workers 1 --packers 1 --held 4 --first 2 --latent-frames 6 \\
         --preset tiny --tokens-per-batch 1024
 
@@ -10,7 +11,8 @@ recipes/default.py reads its clips from files, which a GPU waits for. Here nothi
 
 The tokenizer is trained on what has been rendered so far. Then its encoder is settled: from now on every conversation becomes
 codes as it comes, and once more in a mirror, while the decoder and the GPT are trained until the time is up. Both start
-from the embedded model as far as their shapes agree. OUT/bundle is the model; OUT/gpt holds the log and the loss curves.
+from the embedded model as far as their shapes agree. OUT/bundle is the model; OUT/gpt holds the log and the loss curves, and after
+every quarter of the time the GPT as it is then.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import multiprocessing
 import os
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -41,7 +44,7 @@ from gpt_video.text import TextTokenizer
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
 from tokenizer.data import Batch
 
-WORLD = WIDE.name
+WORLD, KEPT = WIDE.name, "embedded"
 KINDS = sorted(WIDE.kinds)
 HELD, FOR_TOKENIZER = ("held", "held_talks"), ("clips", "stills")
 # How often each is rendered. A still is a fiftieth of a long conversation's work, and shows as much of kinds, colours and places.
@@ -171,8 +174,10 @@ class TokenizerTraining:
 
 
 def grown(preset: str) -> VideoTokenizer:
-    """A tokenizer of the preset, with the weights of the embedded one wherever they fit."""
+    """A tokenizer of the preset, with the weights of the embedded one wherever they fit; or that one itself."""
     old = VideoTokenizer.from_pretrained(DEFAULT_FOLDER / "tokenizer")
+    if preset == KEPT:
+        return old
     config = replace(VideoTokenizerConfig.preset(preset), shapes=old.config.shapes)
     new = VideoTokenizer(config)
     shapes = {name: value.shape for name, value in new.state_dict().items()}
@@ -324,7 +329,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--packers", type=int, default=2, help="processes that make batches")
     parser.add_argument("--held", type=int, default=150, help="clips that are kept for validation")
     parser.add_argument("--first", type=int, default=300, help="stills and clips that the tokenizer waits for")
-    parser.add_argument("--tokenizer", default="stride8-draws", help="preset of the tokenizer")
+    parser.add_argument("--tokenizer", default="stride8-draws", help=f"its preset; {KEPT}: as it is, without training")
     parser.add_argument("--latent-frames", type=int, default=256, help="of a batch of the tokenizer")
     parser.add_argument(
         "--preset", default="", help="of a GPT that begins from nothing; without it the embedded one goes on"
@@ -340,6 +345,7 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(f"{args.out} holds a run already: choose another --out")
     args.out.mkdir(parents=True, exist_ok=True)
     deadline = start + 60 * args.minutes
+    is_kept = args.tokenizer == KEPT
     # ---- processes
     context = multiprocessing.get_context("spawn")
     training = TokenizerTraining(args.tokenizer, args.latent_frames, "cuda" if torch.cuda.is_available() else "cpu")
@@ -358,19 +364,11 @@ def main(argv: list[str] | None = None) -> None:
 
     # ---- the tokenizer, on what there is so far
     made: Made = []
-    new: Made = []
-    while not (training.stills.runs and training.clips.runs):
+    if not is_kept:
+        made += trained_tokenizer(training, renderers, args.first, progress)
+    while sum(name in HELD for name, _ in made) < sum(held.values()):
         time.sleep(0.2)
-        new += renderers.take()
-        if all(sum(name == each for name, _ in [*made, *new]) >= args.first for each in FOR_TOKENIZER):
-            training.add(new)
-            made, new = made + new, []
-    while progress() < SETTLED_AT:
-        training.step(progress())
-        if training.steps % 50 == 0:
-            new = renderers.take()
-            training.add(new)
-            made += new
+        made += renderers.take()
     training.settle(args.out / "tokenizer")
     renderers.settled.set()
     # ---- codes, the GPT on them, and the decoder beside it
@@ -383,7 +381,7 @@ def main(argv: list[str] | None = None) -> None:
         feed.add(waiting)
         fed = time.time()
         while time.time() < min(fed + FEED_SECONDS, deadline):
-            training.step(max(progress(), SETTLED_AT))
+            time.sleep(0.1) if is_kept else training.step(max(progress(), SETTLED_AT))
         waiting = renderers.take()
         if progress() > RENDERED_UNTIL:
             renderers.enough.set()
@@ -396,7 +394,8 @@ def main(argv: list[str] | None = None) -> None:
         "world": WORLD,
         "licence": "Apache-2.0",
     }
-    facts["tokenizer"] = {"steps": training.steps, "of its encoder": training.reading_steps, **training.numbers}
+    if not is_kept:
+        facts["tokenizer"] = {"steps": training.steps, "of its encoder": training.reading_steps, **training.numbers}
     facts["gpt"] = gpt_line.get(timeout=60)
     facts["shards"] = {name: summary(feed.corpus([name])) for name in feed.kept}
     facts["mirrored"] = "every conversation that is not held out was shown in a mirror too, with words to match"
@@ -404,6 +403,27 @@ def main(argv: list[str] | None = None) -> None:
     for packer in packers:
         packer.cancel_join_thread()  # what nobody reads any more need not be sent
     print(save(args.out, facts))
+
+
+def trained_tokenizer(
+    training: TokenizerTraining, renderers: RenderStream, first: int, progress: Callable[[], float]
+) -> Made:
+    """Trains until its encoder is to settle; returns what has come by then. `first`: stills and clips to begin with."""
+    made: Made = []
+    new: Made = []
+    while not (training.stills.runs and training.clips.runs):
+        time.sleep(0.2)
+        new += renderers.take()
+        if all(sum(name == each for name, _ in [*made, *new]) >= first for each in FOR_TOKENIZER):
+            training.add(new)
+            made, new = made + new, []
+    while progress() < SETTLED_AT:
+        training.step(progress())
+        if training.steps % 50 == 0:
+            new = renderers.take()
+            training.add(new)
+            made += new
+    return made
 
 
 def save(out: Path, facts: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ from eval.folder import LONGEST, videos_in
 from eval.fvd import preset_of
 from eval.generators import trained_world
 from eval.instruments import Instruments, LeftOut
-from eval.model_parts import PARTS, KeepsCodes, ModelTask, Part, run_apart, run_bench
+from eval.model_parts import PARTS, KeepsCodes, ModelTask, Part, run_apart, run_bench, with_kept_ceiling
 from eval.results import APART, Results, rows_behind
 from eval.run import Run, measure_model, measure_pair, measure_videos
 from eval.sentences import article_suite
@@ -216,6 +216,16 @@ def test_a_model_is_measured_and_its_rows_are_the_means_of_its_scores(world, tmp
     again.part("bench", lambda report: pytest.fail("measured again"))
     assert [s.to_dict() for s in again.finish().scores] == [s.to_dict() for s in results.scores]
     assert world.maker.asked == asked
+
+
+def test_what_the_renderer_keeps_is_the_ceiling_of_what_is_kept(world, tmp_path):
+    part = run_bench(world.maker, tmp_path / "a", world.suite, world.judge, lambda *progress: None)
+    before = {score.name: score.ceiling for score in part.scores}
+    found = with_kept_ceiling(part, world.maker, tmp_path / "b", world.suite, world.judge)
+    after = {score.name: score.ceiling for score in found.scores}
+    kept = {name for name in after if name.startswith("attributes kept")}
+    assert kept and {name for name in after if after[name] != before[name]} == kept
+    assert all(before[name] is None and after[name] == 1 for name in kept)
 
 
 def test_a_part_that_cannot_be_measured_is_named_and_the_others_count(tmp_path, folder):

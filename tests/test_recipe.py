@@ -103,6 +103,34 @@ def test_the_recipe_of_one_gpu_becomes_a_model_without_any(tmp_path: Path) -> No
     assert again.returncode != 0 and "holds a run already" in again.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_one_gpu_may_keep_the_embedded_tokenizer(tmp_path: Path) -> None:
+    from gpt_video.bundle import DEFAULT_FOLDER
+
+    needs_renderer()
+    few = (
+        "--minutes",
+        0.6,
+        "--workers",
+        1,
+        "--packers",
+        1,
+        "--held",
+        3,
+        "--preset",
+        "tiny",
+        "--tokens-per-batch",
+        1024,
+    )
+    done = recipe("--out", tmp_path / "run", "--tokenizer", "embedded", *few, script="one_gpu.py")
+    assert done.returncode == 0, done.stderr
+    made, kept = (folder / "tokenizer/model.safetensors" for folder in (tmp_path / "run" / "bundle", DEFAULT_FOLDER))
+    assert made.read_bytes() == kept.read_bytes()
+    facts = json.loads((tmp_path / "run" / "bundle" / "training_data.json").read_text("utf-8"))
+    assert "tokenizer" not in facts and facts["gpt"]["steps"] > 0
+
+
 def needs_renderer() -> None:
     """Skips where MuJoCo cannot draw."""
     from gpt_video.diorama.render import Renderer, RendererUnavailable
@@ -153,3 +181,18 @@ def test_own_clips_are_split_by_conversation(default, tmp_path: Path) -> None:
     kept = [json.loads(line) for line in (tmp_path / "data/held_out/metadata.jsonl").read_text().splitlines()]
     assert [Path(line["file_name"]).name for line in kept] == ["10-0.mp4", "10-1.mp4", "30-0.mp4", "30-1.mp4"]
     assert all(Path(line[field]).parent == tmp_path for line in kept for field in ("file_name", "mask"))
+
+
+def test_a_share_of_a_budget_is_less_of_everything_that_takes_time(default) -> None:
+    whole, part = default.BUDGETS["cpu"], default.BUDGETS["cpu"].part(0.05)
+    assert (part.clips, part.stills, part.conversations, part.held_out) == (300, 150, 125, 10)
+    checkpoints = ("--evaluate-every 1000", "--evaluate-every 50")
+    assert part.tokenizer == whole.tokenizer.replace("--minutes 120", "--minutes 6").replace(*checkpoints)
+    assert part.gpt == whole.gpt.replace("--minutes 300", "--minutes 15").replace(*checkpoints)
+    assert default.BUDGETS["smoke"].part(1.0) == default.BUDGETS["smoke"]
+
+
+def test_a_share_that_is_none_is_a_sentence(default, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        default.main(["--share", "5", "--out", str(tmp_path)])
+    assert "at most 1" in capsys.readouterr().err
