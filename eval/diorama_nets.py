@@ -28,7 +28,7 @@ from eval.clip_score import ClipNetwork
 from eval.clips import STRIDE
 from eval.features import Extractor, InputLaw
 from eval.judge_net import OF_SCENE, Norm, Residual, SpaceTime
-from eval.store import WEIGHTS, load_network
+from eval.store import WEIGHTS, load_network, rebuilt
 from gpt_video.diorama.world import CORE
 from gpt_video.text import normalise
 
@@ -172,8 +172,7 @@ class FeatureHeads(nn.Module):
 def diorama_extractor(folder: str | Path = WEIGHTS) -> Extractor:
     """The features behind `diorama-fvd`. Raises ValueError if the weights are missing or damaged."""
     record, tensors, sha256 = load_network(folder, "diorama-features")
-    net = FeatureNet(record["width"])
-    net.load_state_dict(tensors)
+    net = rebuilt(lambda: FeatureNet(record["width"]), tensors, folder)
     world = record.get("world", CORE.name)
     diorama = "diorama" if world == CORE.name else f"{world} diorama"
     settings = f"{FEATURES} numbers, every second frame, trained on the {diorama}"

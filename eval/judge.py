@@ -22,10 +22,10 @@ from eval.attributes import NAMES, SECOND, Claim, claims, values_of
 from eval.clips import Clip, network_input, sampled
 from eval.judge_net import COARSE, OF_SCENE, PAIRS, JudgeConfig, JudgeNet, channels_last
 from eval.reading import ANIMAL
-from eval.store import WEIGHTS, load_network, save_network
+from eval.store import WEIGHTS, load_network, rebuilt, save_network
 from gpt_video.diorama.phrasing import ANIMALS
 from gpt_video.diorama.scene import Scene
-from gpt_video.diorama.world import WORLDS
+from gpt_video.diorama.world import CORE, WORLDS
 
 LONGEST = 33  # frames that the network was shown at once
 CEILING_TO_COUNT = 0.80  # an attribute that the judge itself gets right less often is shown, and left out of means
@@ -133,12 +133,11 @@ class Judge:
     def load(cls, folder: str | Path = WEIGHTS) -> Judge:
         """Raises ValueError if the files are missing, damaged, or of another version of their world."""
         record, tensors, sha256 = load_network(folder, "judge")
-        config = JudgeConfig(**record["config"])
-        if config.world not in WORLDS or record["values"] != _values(config.world):
+        config = record.get("config", {})
+        world = config.get("world", CORE.name)
+        if world not in WORLDS or record.get("values") != _values(world):
             raise ValueError(f"the judge in {folder} knows other kinds or colours than this world: train it again")
-        net = JudgeNet(config)
-        net.load_state_dict(tensors)
-        return cls(net, record, sha256)
+        return cls(rebuilt(lambda: JudgeNet(JudgeConfig(**config)), tensors, folder), record, sha256)
 
     def save(self, folder: str | Path) -> str:
         """Writes judge.json and judge.safetensors (float16); returns the SHA-256 of the weights."""

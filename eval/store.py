@@ -8,19 +8,20 @@ world lies in a folder of its name there.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from gpt_video.diorama.world import CORE
 from gpt_video.disk import draft_of, file_sha256, write_text
 
 WEIGHTS = Path(__file__).parent / "weights"
+Net = TypeVar("Net", bound=nn.Module)
 
 
 def weights_of(world: str) -> Path:
@@ -54,3 +55,15 @@ def load_network(folder: str | Path, name: str) -> tuple[dict[str, Any], dict[st
     if record.get("sha256") != sha256:
         raise ValueError(f"{weights} is damaged or of another version: its hash is not the one in {name}.json")
     return record, {key: value.float() for key, value in tensors.items()}, sha256
+
+
+def rebuilt(build: Callable[[], Net], tensors: Mapping[str, Tensor], where: str | Path) -> Net:
+    """A network with these weights. ValueError where its record or the weights are not of this version of the code."""
+    try:
+        net = build()
+        net.load_state_dict(tensors)
+    except (RuntimeError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"the network in {where} is of another version of this code: train it again with `python -m eval.train`"
+        ) from error
+    return net

@@ -24,7 +24,14 @@ from accelerate.utils import set_seed
 
 from eval.clips import RenderedClips, ahead
 from eval.objectives import TASKS, Task
-from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
+from tokenizer.loop import (
+    Clock,
+    mixed_precision,
+    newest_checkpoint,
+    run_command,
+    save_checkpoint,
+    set_learning_rate,
+)
 
 FRAMES = {"judge": 96, "clip": 96, "features": 72}  # of a batch
 LOG_EVERY = 25
@@ -47,7 +54,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--most", type=int, help="clips read of each folder")
     parser.add_argument("--evaluate-every", type=int, default=500, help="steps")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.average and not args.init:
+        parser.error("--average is of two sets of weights: give the first with --init")
+    return args
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
@@ -57,7 +67,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     set_seed(args.seed)
-    accelerator = Accelerator(mixed_precision="bf16")
+    accelerator = Accelerator(mixed_precision=mixed_precision())
     # ---- data
     start = time.monotonic()
     clips = RenderedClips(args.data, coded_share=args.coded_share, most=args.most)

@@ -39,7 +39,14 @@ from gpt_video.model import PRESETS, build_gpt, count_parameters, initialise_vid
 from gpt_video.sequence import Turn, Vocabulary
 from gpt_video.sheets import contact_sheet, curves
 from gpt_video.text import TextTokenizer
-from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
+from tokenizer.loop import (
+    Clock,
+    mixed_precision,
+    newest_checkpoint,
+    run_command,
+    save_checkpoint,
+    set_learning_rate,
+)
 
 TABLE_RATE = 3  # the embedding table learns faster than the matrices
 LOG_EVERY = 20
@@ -96,7 +103,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     out.mkdir(parents=True, exist_ok=True)
     quiet()
     set_seed(args.seed)
-    accelerator = Accelerator(mixed_precision="bf16")
+    accelerator = Accelerator(mixed_precision=mixed_precision())
     # ---- data
     text_tokenizer = TextTokenizer.load(args.text)
     vocabulary = Vocabulary(text_tokenizer.vocab_size, read_shards(args.shards).codebook_size)

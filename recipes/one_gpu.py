@@ -117,11 +117,12 @@ class TokenizerTraining:
     def __init__(self, preset: str, latent_frames: int, device: str) -> None:
         from accelerate import Accelerator
 
+        from tokenizer.loop import mixed_precision
         from tokenizer.optimizer import make_optimizers
         from tokenizer.train import Learner
 
         torch.manual_seed(0)
-        self.accelerator = Accelerator(mixed_precision="bf16")
+        self.accelerator = Accelerator(mixed_precision=mixed_precision())
         self.model = grown(preset)
         learner = Learner(self.model, len(KINDS)).train()
         self.learner = self.accelerator.prepare(learner)
@@ -270,11 +271,11 @@ def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, he
 
     from gpt_video import train
     from gpt_video.model import build_gpt
-    from tokenizer.loop import Clock, set_learning_rate
+    from tokenizer.loop import Clock, mixed_precision, set_learning_rate
 
     train.quiet()
     torch.manual_seed(0)
-    accelerator = Accelerator(mixed_precision="bf16")
+    accelerator = Accelerator(mixed_precision=mixed_precision())
     text_tokenizer = TextTokenizer.load(DEFAULT_FOLDER / "text")
     corpus = held.get()
     vocabulary = Vocabulary(text_tokenizer.vocab_size, corpus.codebook_size)

@@ -115,6 +115,10 @@ def test_weights_survive_the_disk_and_damage_is_seen(judge: Judge, tmp_path):
     (tmp_path / "judge.json").write_text(json.dumps(record | {"config": record["config"] | {"world": "wide"}}))
     with pytest.raises(ValueError, match="other kinds"):
         Judge.load(tmp_path)
+    for other in ({"slot": 24}, {"depth": 3}):
+        (tmp_path / "judge.json").write_text(json.dumps(record | {"config": record["config"] | other}))
+        with pytest.raises(ValueError, match="another version of this code"):
+            Judge.load(tmp_path)
     (tmp_path / "judge.json").write_text(json.dumps(record | {"sha256": "0" * 64}))
     with pytest.raises(ValueError, match="damaged"):
         Judge.load(tmp_path)

@@ -183,6 +183,12 @@ def test_the_average_lies_halfway_between_the_start_and_what_became_of_it(folder
         assert torch.allclose(tensor, (start[name] + trained[name]) / 2, atol=1e-6)
 
 
+def test_the_average_of_one_is_none(folder, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        train.main(["judge", "--data", str(folder), "--out", str(tmp_path / "out"), "--average"])
+    assert "--init" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def test_a_judge_of_a_narrower_world_cannot(folder, tmp_path):
     clips = RenderedClips([folder])
     clips.world = "wide"

@@ -19,7 +19,14 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from tokenizer.data import ClipFolder
-from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
+from tokenizer.loop import (
+    Clock,
+    mixed_precision,
+    newest_checkpoint,
+    run_command,
+    save_checkpoint,
+    set_learning_rate,
+)
 from tokenizer.losses import attention, class_surprise, psnr, reconstruction
 from tokenizer.model import PRESETS, VideoTokenizer, VideoTokenizerConfig
 from tokenizer.optimizer import make_optimizers
@@ -105,7 +112,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     set_seed(args.seed)
-    accelerator = Accelerator(mixed_precision="bf16")
+    accelerator = Accelerator(mixed_precision=mixed_precision())
     # ---- data, at the sizes of the model
     model = new_model(args)
     clips = ClipFolder(args.data, model.config.shapes)
@@ -202,7 +209,7 @@ def check_health(numbers: dict[str, float], step: int, codebook_size: int) -> No
 def overfit(args: argparse.Namespace, bar: float = 24.0) -> dict[str, float]:
     """Health check on the user's own clips: one window, seen again and again, must come back at `bar` dB."""
     set_seed(args.seed)
-    accelerator = Accelerator(mixed_precision="bf16")
+    accelerator = Accelerator(mixed_precision=mixed_precision())
     tokenizer = new_model(args)
     clips = ClipFolder(args.data, tokenizer.config.shapes)
     learner = Learner(tokenizer, len(clips.classes)).train()
