@@ -25,7 +25,7 @@ from eval.judge import Judge, accuracy
 from eval.judge_net import OF_KIND, OF_SCENE, JudgeConfig, JudgeNet, Logits, channels_last
 from eval.store import save_network
 from gpt_video.disk import file_sha256, write_text
-from tokenizer.optimizer import make_optimizers
+from tokenizer.optimizer import Muon, make_optimizers
 
 CELLS_WEIGHT = 4.0  # against a dozen other losses: what is not found cannot be looked at
 SUBJECT_CELL_WEIGHT = 4.0  # a cell of a subject counts so much more than one of the background
@@ -192,7 +192,7 @@ class ClipTask(Task):
     def optimizers(self, learning_rate: float) -> list[torch.optim.Optimizer]:
         inner = [p for name, p in self.model.named_parameters() if p.ndim == 2 and ".layers." in name]
         outer = [p for name, p in self.model.named_parameters() if not (p.ndim == 2 and ".layers." in name)]
-        muon = torch.optim.Muon(inner, lr=12 * learning_rate, weight_decay=0.01)
+        muon = Muon(inner, lr=12 * learning_rate, weight_decay=0.01)
         adamw = torch.optim.AdamW(outer, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
         for group in (group for optimizer in (muon, adamw) for group in optimizer.param_groups):
             group["peak"] = group["lr"]

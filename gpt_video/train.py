@@ -47,6 +47,7 @@ from tokenizer.loop import (
     save_checkpoint,
     set_learning_rate,
 )
+from tokenizer.optimizer import Muon
 
 TABLE_RATE = 3  # the embedding table learns faster than the matrices
 LOG_EVERY = 20
@@ -230,7 +231,7 @@ def make_optimizers(gpt: Qwen3ForCausalLM, learning_rate: float) -> list[torch.o
     """Muon for the matrices inside the blocks; AdamW for the embedding table and the norms, at TABLE_RATE the rate."""
     matrices = [p for name, p in gpt.named_parameters() if p.ndim == 2 and "embed_tokens" not in name]
     rest = [p for name, p in gpt.named_parameters() if p.ndim != 2 or "embed_tokens" in name]
-    muon = torch.optim.Muon(matrices, learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    muon = Muon(matrices, learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
     adamw = torch.optim.AdamW(rest, TABLE_RATE * learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     optimizers: list[torch.optim.Optimizer] = [muon, adamw]
     for optimizer in optimizers:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tokenizer import loop
+from tokenizer import loop, optimizer
 from tokenizer.loop import WARM_UP_STEPS, Clock, newest_checkpoint, save_checkpoint, set_learning_rate
 
 ROOT = Path(__file__).parents[1]
@@ -145,3 +145,26 @@ def test_the_probe_is_a_ratio_and_draws_no_random_numbers() -> None:
     before = torch.get_rng_state()
     assert 0.001 < loop.probe_gain(channels=8, side=16, repeats=1) < 1000
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("rule", [None, "match_rms_adamw"])
+def test_muon_in_float32_is_torchs_but_for_rounding(monkeypatch, rule: str | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    starts = [torch.randn(shape, generator=generator) for shape in ((24, 8), (8, 24), (16, 16))]
+    steps = [[torch.randn(start.shape, generator=generator) for start in starts] for _ in range(4)]
+
+    def moved(kind: type[torch.optim.Muon]) -> list[torch.Tensor]:
+        weights = [torch.nn.Parameter(start.clone()) for start in starts]
+        muon = kind(weights, lr=0.1, weight_decay=0.1, adjust_lr_fn=rule)
+        for gradients in steps:
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.grad = gradient.clone()
+            muon.step()
+        return [weight.detach() - start for weight, start in zip(weights, starts, strict=True)]
+
+    expected = moved(torch.optim.Muon)
+    monkeypatch.setattr(optimizer, "mixed_precision", lambda: "no")
+    for ours, theirs in zip(moved(optimizer.Muon), expected, strict=True):
+        assert not torch.equal(ours, theirs) and (ours - theirs).norm() < 0.02 * theirs.norm()
+    monkeypatch.setattr(optimizer, "mixed_precision", lambda: "bf16")
+    assert all(map(torch.equal, moved(optimizer.Muon), expected))
