@@ -43,8 +43,11 @@ class Cache:
 class Decoder:
     """A GPT ready to sample: `new_cache`, then `read` the prompt, then `step` for each token."""
 
-    def __init__(self, gpt: Qwen3ForCausalLM):
-        """Copies the weights of `gpt` as they are. ValueError on a Qwen3 variant that this form does not cover."""
+    def __init__(self, gpt: Qwen3ForCausalLM, reading: torch.dtype | None = None):
+        """Copies the weights of `gpt` as they are. ValueError on a Qwen3 variant that this form does not cover.
+
+        reading: what a prompt is read in, if not in the dtype of the weights (`dtype.reading_dtype`).
+        """
         config = gpt.config
         if config.attention_bias or config.use_sliding_window or config.hidden_act != "silu":
             raise ValueError(
@@ -54,6 +57,7 @@ class Decoder:
         self.key_heads = config.num_key_value_heads or config.num_attention_heads
         self.eps = config.rms_norm_eps
         self.table_VD = gpt.model.embed_tokens.weight.detach()
+        self.dtype, self.reading = self.table_VD.dtype, reading or self.table_VD.dtype
         self.norm_D = gpt.model.norm.weight.detach()
         self.layers = [self._layer(block) for block in gpt.model.layers]
         places = torch.arange(config.max_position_embeddings, device=self.table_VD.device)[None]
@@ -70,17 +74,19 @@ class Decoder:
     def read(self, ids_BL: Tensor, cache: Cache) -> Tensor:
         """Fills an empty cache with a prompt; hidden_BD after its last token."""
         assert cache.length == 0, "a prompt is read into an empty cache"
-        return self._forward(ids_BL, cache)[:, -1]
+        return self._forward(ids_BL, cache, self.reading)[:, -1].to(self.dtype)
 
     def step(self, ids_B: Tensor, cache: Cache) -> Tensor:
         """Adds one token a row; hidden_BD after it."""
-        return self._forward(ids_B[:, None], cache)[:, 0]
+        return self._forward(ids_B[:, None], cache, self.dtype)[:, 0]
 
-    def _forward(self, ids_BL: Tensor, cache: Cache) -> Tensor:
+    def _forward(self, ids_BL: Tensor, cache: Cache, dtype: torch.dtype) -> Tensor:
         start, stop = cache.length, cache.length + ids_BL.shape[1]
-        cos_L1E, sin_L1E = self.cos_S1E[start:stop], self.sin_S1E[start:stop]
-        x_BLD = F.embedding(ids_BL, self.table_VD)
+        cos_L1E, sin_L1E = (table[start:stop].to(dtype) for table in (self.cos_S1E, self.sin_S1E))
+        x_BLD = F.embedding(ids_BL, self.table_VD).to(dtype)
         for layer, keys_BKSE, values_BKSE in zip(self.layers, cache.keys, cache.values, strict=True):
+            if dtype != self.dtype:
+                layer = Layer(*(weight.to(dtype) for weight in layer))
             joined_BLHE = F.linear(self._normed(x_BLD, layer.norm_D), layer.query_key_value).unflatten(
                 -1, (-1, self.width)
             )
@@ -88,12 +94,13 @@ class Decoder:
             turned_BLHE = torch.addcmul(turned_BLHE * cos_L1E, turned_BLHE.roll(self.width // 2, -1), sin_L1E)
             keys_BKSE[:, :, start:stop] = turned_BLHE[:, :, self.heads :].transpose(1, 2)
             values_BKSE[:, :, start:stop] = joined_BLHE[:, :, -self.key_heads :].transpose(1, 2)
-            seen = self._attended(turned_BLHE[:, :, : self.heads], keys_BKSE[:, :, :stop], values_BKSE[:, :, :stop])
+            stored = (part_BKSE[:, :, :stop].to(dtype) for part_BKSE in (keys_BKSE, values_BKSE))
+            seen = self._attended(turned_BLHE[:, :, : self.heads], *stored)
             x_BLD = x_BLD + F.linear(seen, layer.out)
             gate, up = F.linear(self._normed(x_BLD, layer.mlp_norm_D), layer.gate_up).chunk(2, -1)
             x_BLD = x_BLD + F.linear(F.silu(gate) * up, layer.down)
         cache.length = stop
-        return self._normed(x_BLD, self.norm_D)
+        return self._normed(x_BLD, self.norm_D.to(dtype))
 
     def _attended(self, queries_BLHE: Tensor, keys_BKSE: Tensor, values_BKSE: Tensor) -> Tensor:
         grouped_BKGLE = rearrange(queries_BLHE, "B L (K G) E -> B K G L E", K=self.key_heads)

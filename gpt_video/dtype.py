@@ -1,6 +1,6 @@
 """Which number format a model computes in on this machine, by a short probe whose answer is kept.
 
-Enters: a device. Leaves: torch.float32 or torch.bfloat16.
+Enters: a device. Leaves: torch.float32 or torch.bfloat16, for decoding and for reading a prompt.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ import torch
 from gpt_video.disk import write_text
 
 BF16_GAIN = 1.2  # bf16 must be clearly faster than float32 on this processor, or its rounding is not worth it
+READ_ROWS = 256  # of a prompt, in the probe
 
 
 def best_dtype(device: torch.device) -> torch.dtype:
@@ -33,16 +35,37 @@ def best_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" or _cpu_prefers_bf16() else torch.float32
 
 
+def reading_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """What a model in `dtype` reads its prompt in: float32 in place of bfloat16 where a processor multiplies clearly faster so.
+
+    A step of decoding waits for the weights to arrive, which bfloat16 halves; a prompt waits for arithmetic, which a processor
+    without instructions for bfloat16 does many times more slowly.
+    """
+    is_slow = dtype == torch.bfloat16 and device.type == "cpu" and not _cpu_reads_in_bf16()
+    return torch.float32 if is_slow else dtype
+
+
 @functools.cache
 def _cpu_prefers_bf16() -> bool:
+    return _known("", lambda: probe_gain() > BF16_GAIN)
+
+
+@functools.cache
+def _cpu_reads_in_bf16() -> bool:
+    return _known(" | reading", lambda: probe_gain(rows=READ_ROWS, layers=2, repeats=2) > 1 / BF16_GAIN)
+
+
+def _known(what: str, probe: Callable[[], bool]) -> bool:
+    """The probe's answer, asked once on a machine."""
     file = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpt-video" / "dtype.json"
-    key = f"{_processor()} | {torch.get_num_threads()} threads | torch {torch.__version__}"
+    key = f"{_processor()} | {torch.get_num_threads()} threads | torch {torch.__version__}{what}"
     try:
-        known = json.loads(file.read_text("utf-8"))
-        return bool(known[key])
-    except (OSError, ValueError, KeyError, TypeError):
+        known = dict(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
         known = {}
-    answer = probe_gain() > BF16_GAIN
+    if key in known:
+        return bool(known[key])
+    answer = probe()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, json.dumps(known | {key: answer}))
@@ -60,13 +83,13 @@ def _processor() -> str:
 
 
 @torch.inference_mode()
-def probe_gain(width: int = 512, layers: int = 12, repeats: int = 5) -> float:
-    """How many times faster bfloat16 is than float32 at one decoding step (two rows through a stack of matrices)."""
+def probe_gain(width: int = 512, layers: int = 12, repeats: int = 5, rows: int = 2) -> float:
+    """How many times faster bfloat16 is than float32 at a step of decoding: two rows, or more, through a stack of matrices."""
 
     def best_time(dtype: torch.dtype) -> float:
         # more than the caches near the core hold, as the weights of a real model are
         weights = [torch.ones(4 * width, width, dtype=dtype) for _ in range(layers)]
-        x = torch.ones(2, width, dtype=dtype)
+        x = torch.ones(rows, width, dtype=dtype)
         times = []
         for _ in range(repeats + 1):
             start = time.perf_counter()

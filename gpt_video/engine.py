@@ -22,6 +22,7 @@ from transformers import Qwen3ForCausalLM
 
 from gpt_video import sequence
 from gpt_video.decoder import Decoder
+from gpt_video.dtype import reading_dtype
 from gpt_video.sequence import Grid, Vocabulary
 
 
@@ -52,7 +53,7 @@ class Engine:
                 f"the GPT has {rows} tokens and the vocabulary {vocabulary.size}: they are not of one model"
             )
         self.gpt = gpt.to(dtype or gpt.dtype).eval()  # type: ignore[arg-type]  # transformers' wrapper hides the signature
-        self.decoder = Decoder(self.gpt)
+        self.decoder = Decoder(self.gpt, reading_dtype(self.gpt.dtype, self.gpt.device))
         self.vocabulary = vocabulary
         self.video_rows_KD = gpt.lm_head.weight[vocabulary.video_slice].detach()
         self.window = gpt.config.max_position_embeddings

@@ -238,6 +238,23 @@ def test_the_probe_is_asked_once_and_its_answer_is_kept(tmp_path, monkeypatch):
     dtype._cpu_prefers_bf16.cache_clear()
 
 
+def test_a_bf16_model_reads_its_prompt_in_float32_where_that_is_faster(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cpu, gains = torch.device("cpu"), {"decoding": 2.0, "reading": 0.2}
+    monkeypatch.setattr(dtype, "probe_gain", lambda rows=2, **_: gains["decoding" if rows == 2 else "reading"])
+    monkeypatch.delenv("GPT_VIDEO_DTYPE", raising=False)
+    for _ in range(2):  # asked, then remembered: neither answer drives the other out
+        dtype._cpu_prefers_bf16.cache_clear()
+        dtype._cpu_reads_in_bf16.cache_clear()
+        assert dtype.best_dtype(cpu) == torch.bfloat16
+        assert dtype.reading_dtype(torch.bfloat16, cpu) == torch.float32
+        gains = {"decoding": 0.5, "reading": 5.0}
+    assert dtype.reading_dtype(torch.float32, cpu) == torch.float32
+    assert dtype.reading_dtype(torch.bfloat16, torch.device("cuda")) == torch.bfloat16
+    dtype._cpu_prefers_bf16.cache_clear()
+    dtype._cpu_reads_in_bf16.cache_clear()
+
+
 def test_a_read_only_home_and_a_broken_cache_cost_a_probe_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.delenv("GPT_VIDEO_DTYPE", raising=False)
     monkeypatch.setattr(dtype, "probe_gain", lambda: 1.0)

@@ -67,9 +67,12 @@ def test_a_sample_does_not_depend_on_its_batch(engine, scale):
         assert torch.equal(made(engine, [row], sampling, [seed])[0], codes_thw)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
+@pytest.mark.parametrize(
+    ("dtype", "reading", "tolerance"),
+    [(torch.float32, None, 1e-5), (torch.bfloat16, None, 3e-2), (torch.bfloat16, torch.float32, 3e-2)],
+)
 @pytest.mark.parametrize("key_heads", [1, 2, 4])
-def test_the_decoder_is_the_stock_gpt(dtype, tolerance, key_heads):
+def test_the_decoder_is_the_stock_gpt(dtype, reading, tolerance, key_heads):
     torch.manual_seed(0)
     config = gpt_config("tiny", VOCABULARY.size, 256)
     config.num_attention_heads, config.num_key_value_heads, config.head_dim = 4, key_heads, 16
@@ -78,13 +81,14 @@ def test_the_decoder_is_the_stock_gpt(dtype, tolerance, key_heads):
         torch.nn.init.normal_(weight, std=0.15 if weight.ndim == 2 else 1.0)
     gpt = gpt.to(dtype)
     ids_BL = torch.randint(0, VOCABULARY.size, (3, 40))
-    decoder = Decoder(gpt)
+    decoder = Decoder(gpt, reading)
     cache = decoder.new_cache(3, 40)
     with torch.inference_mode():
         stock_BLD = gpt.model(input_ids=ids_BL).last_hidden_state
         ours = [decoder.read(ids_BL[:, :30], cache)] + [
             decoder.step(ids_B, cache) for ids_B in ids_BL[:, 30:].unbind(1)
         ]
+    assert {hidden_BD.dtype for hidden_BD in ours} == {dtype}
     difference = (torch.stack(ours, 1) - stock_BLD[:, 29:]).float().square().mean().sqrt()
     assert difference / stock_BLD.float().square().mean().sqrt() < tolerance
 
