@@ -132,7 +132,7 @@ def test_the_recipe_says_what_is_missing_where_nothing_can_be_rendered(tmp_path,
 )
 def test_a_processor_trains_in_bf16_where_that_is_faster(monkeypatch, wanted: str, gain: float, answer: str) -> None:
     monkeypatch.setattr(loop, "probe_gain", lambda: gain)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     monkeypatch.setenv("GPT_VIDEO_DTYPE", wanted)
     loop.mixed_precision.cache_clear()
     try:

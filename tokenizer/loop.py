@@ -70,7 +70,7 @@ def mixed_precision() -> str:
     wanted = os.environ.get("GPT_VIDEO_DTYPE")
     if wanted in ("float32", "bfloat16"):
         return "no" if wanted == "float32" else "bf16"
-    return "bf16" if torch.cuda.is_available() or probe_gain() > BF16_GAIN else "no"
+    return "bf16" if torch.accelerator.is_available() or probe_gain() > BF16_GAIN else "no"
 
 
 def probe_gain(channels: int = 64, side: int = 32, repeats: int = 3) -> float:
