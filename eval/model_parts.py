@@ -32,7 +32,7 @@ from eval.protocol import Protocol, Score
 from eval.reconstructions import Pair, reconstruction_scores
 from eval.results import APART, Row
 from eval.sentences import article_suite, sentences_suite
-from eval.suite import Prompt, Suite, build_suite
+from eval.suite import Form, Prompt, Suite, build_suite
 from eval.unaffected import rendered
 from gpt_video.diorama.render import RendererUnavailable
 from gpt_video.diorama.world import CORE, WIDE
@@ -363,9 +363,9 @@ def _row(record: Record, table: Scores, out: Path) -> Row:
 
 def _other_scenes(task: ModelTask) -> list[Prompt]:
     """As many held-out scenes again, which the model was not asked for."""
-    form = task.form if isinstance(task.form, str) else "short"
-    other = ModelTask(build_suite(form, seed=1, world=task.suite.world), parts=("bench",))
-    return other.scenes[: len(task.scenes)]
+    form = Form(len(task.scenes), conversations=0, turns=1, renders=0)
+    frames = max((prompt.scene.frames for prompt in task.scenes), default=1)
+    return ModelTask(build_suite(form, seed=1, frames=frames, world=task.suite.world), parts=("bench",)).scenes
 
 
 def _drawn(prompt: Prompt, path: Path) -> Path:

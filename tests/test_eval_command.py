@@ -23,7 +23,16 @@ from eval.folder import LONGEST, videos_in
 from eval.fvd import preset_of
 from eval.generators import trained_world
 from eval.instruments import Instruments, LeftOut
-from eval.model_parts import PARTS, KeepsCodes, ModelTask, Part, run_apart, run_bench, with_kept_ceiling
+from eval.model_parts import (
+    PARTS,
+    KeepsCodes,
+    ModelTask,
+    Part,
+    _other_scenes,
+    run_apart,
+    run_bench,
+    with_kept_ceiling,
+)
 from eval.results import APART, Results, rows_behind
 from eval.run import Run, measure_model, measure_pair, measure_videos
 from eval.sentences import article_suite
@@ -249,9 +258,12 @@ def test_the_parts_of_a_model_are_checked_and_scenes_are_told_once():
         ModelTask(parts=("bench", "beauty"))
     with pytest.raises(ValueError, match="the parts are"):
         ModelTask(parts=("words",))
-    scenes = ModelTask(build_suite(Form(4, 0, 1, 0), frames=9)).scenes
+    task = ModelTask(build_suite(Form(4, 0, 1, 0), frames=9))
+    scenes, others = task.scenes, _other_scenes(task)
     assert [prompt.scene_number for prompt in scenes] == [0, 1, 2, 3]
     assert {prompt.language for prompt in scenes} == {"en", "fr"}
+    assert len(others) == 4 and not {prompt.scene for prompt in scenes} & {prompt.scene for prompt in others}
+    assert {prompt.scene.frames for prompt in others} == {9}
 
 
 def test_the_words_of_a_models_videos_join_its_rows(world, tmp_path):
