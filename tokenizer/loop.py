@@ -62,7 +62,7 @@ def set_learning_rate(optimizers: Iterable[Any], step: int, progress: float) -> 
 
 @functools.cache
 def mixed_precision() -> str:
-    """ "bf16" on a GPU, and on a processor where it makes training steps faster; else "no", which is float32.
+    """For accelerate: "bf16" on a GPU, and on a processor where it makes training steps faster; else "no", which is float32.
 
     A processor without instructions for bfloat16 takes up to fifty times as long for its convolutions (EXPERIMENTS.md).
     `GPT_VIDEO_DTYPE=float32|bfloat16` decides without a probe.
