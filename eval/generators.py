@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from eval.clips import blurred, network_input
-from gpt_video.diorama.render import Renderer
+from eval.unaffected import rendered
 from gpt_video.diorama.scene import Scene
 from gpt_video.diorama.world import CORE
 from gpt_video.generate import VideoGenerator
@@ -111,7 +111,7 @@ class RenderGenerator:
 
     def make(self, asks: Sequence[Ask]) -> list[Made]:
         """Raises RendererUnavailable where MuJoCo has no way to draw."""
-        return [Made(Renderer(*ask.size).render(ask.scene, with_masks=False).frames_THWC) for ask in asks]
+        return [Made(rendered(ask.scene, ask.size)) for ask in asks]
 
     def given(self, frames_THWC: np.ndarray, prompt: str) -> Made:
         return Made(frames_THWC)

@@ -15,7 +15,6 @@ saw one: the colour head is shared by all kinds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +22,7 @@ from einops import rearrange, reduce, repeat
 from torch import Tensor, nn
 
 from eval.attributes import values_of
+from eval.store import Net
 from gpt_video.diorama.world import CORE
 
 # What has a head of its own, in every world that has it: of each kind of thing, and of the scene as a whole.
@@ -33,7 +33,6 @@ BINS = 16  # of a profile along x or y
 CELL, COARSE = 8, 16  # pixels a side of a cell of the finer and the coarser features
 
 Logits = dict[str, Tensor]
-Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from eval.autoregressive import MEASURES, Pairs, anchored, drift, surprise_scores
-from eval.bench_scores import Record, Scores, with_ceiling
+from eval.bench_scores import Record, Scores
 from eval.clip_score import clip_score, consistency_scores
 from eval.copies import TrainingCodes, copy_scores
 from eval.diorama_bench import FPS, DioramaBench
@@ -138,10 +138,11 @@ def with_kept_ceiling(part: Part, perfect: Generator, out: Path, suite: Suite, j
 
     The ceiling of everything else stands in the judge's own record, from more scenes.
     """
-    best = DioramaBench(suite, judge, perfect, out).run()
-    kept = with_ceiling([score for score in part.scores if score.name.startswith("attributes kept")], best)
-    by_name = {score.name: score for score in kept}
-    return replace(part, scores=tuple(by_name.get(score.name, score) for score in part.scores))
+    if not suite.conversations:
+        return part
+    best = DioramaBench(replace(suite, prompts=()), judge, perfect, out).run()
+    ceilings = {score.name: score.value for score in best if score.name.startswith("attributes kept")}
+    return replace(part, scores=tuple(replace(s, ceiling=ceilings.get(s.name, s.ceiling)) for s in part.scores))
 
 
 def run_bench(maker: Generator, out: Path, suite: Suite, judge: Judge, report: Count) -> Part:

@@ -24,14 +24,8 @@ from accelerate.utils import set_seed
 
 from eval.clips import RenderedClips, ahead
 from eval.objectives import TASKS, Task
-from tokenizer.loop import (
-    Clock,
-    mixed_precision,
-    newest_checkpoint,
-    run_command,
-    save_checkpoint,
-    set_learning_rate,
-)
+from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
+from tokenizer.precision import mixed_precision
 
 FRAMES = {"judge": 96, "clip": 96, "features": 72}  # of a batch
 LOG_EVERY = 25

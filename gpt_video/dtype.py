@@ -9,15 +9,14 @@ import functools
 import json
 import os
 import platform
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from gpt_video.disk import write_text
+from tokenizer.precision import BF16_GAIN, bf16_gain, wanted_dtype
 
-BF16_GAIN = 1.2  # bf16 must be clearly faster than float32 on this processor, or its rounding is not worth it
 READ_ROWS = 256  # of a prompt, in the probe
 
 
@@ -27,11 +26,8 @@ def best_dtype(device: torch.device) -> torch.dtype:
     The answer of the probe is kept in the user's cache folder, because the two round differently: the same request
     must give the same tokens tomorrow. `GPT_VIDEO_DTYPE=float32|bfloat16` decides without a probe.
     """
-    wanted = os.environ.get("GPT_VIDEO_DTYPE")
-    if wanted in ("float32", "bfloat16"):
-        return torch.float32 if wanted == "float32" else torch.bfloat16
-    if wanted:
-        raise ValueError(f"GPT_VIDEO_DTYPE is {wanted!r}: expected float32 or bfloat16")
+    if wanted := wanted_dtype():
+        return wanted
     return torch.bfloat16 if device.type == "cuda" or _cpu_prefers_bf16() else torch.float32
 
 
@@ -86,16 +82,10 @@ def _processor() -> str:
 def probe_gain(width: int = 512, layers: int = 12, repeats: int = 5, rows: int = 2) -> float:
     """How many times faster bfloat16 is than float32 at a step of decoding: two rows, or more, through a stack of matrices."""
 
-    def best_time(dtype: torch.dtype) -> float:
+    def prepare(dtype: torch.dtype) -> Callable[[], object]:
         # more than the caches near the core hold, as the weights of a real model are
         weights = [torch.ones(4 * width, width, dtype=dtype) for _ in range(layers)]
         x = torch.ones(rows, width, dtype=dtype)
-        times = []
-        for _ in range(repeats + 1):
-            start = time.perf_counter()
-            for weight in weights:
-                torch.nn.functional.linear(x, weight)
-            times.append(time.perf_counter() - start)
-        return min(times[1:])  # the first run warms up
+        return lambda: [torch.nn.functional.linear(x, weight) for weight in weights]
 
-    return best_time(torch.float32) / best_time(torch.bfloat16)
+    return bf16_gain(prepare, repeats)

@@ -39,15 +39,9 @@ from gpt_video.model import PRESETS, build_gpt, count_parameters, initialise_vid
 from gpt_video.sequence import Turn, Vocabulary
 from gpt_video.sheets import contact_sheet, curves
 from gpt_video.text import TextTokenizer
-from tokenizer.loop import (
-    Clock,
-    mixed_precision,
-    newest_checkpoint,
-    run_command,
-    save_checkpoint,
-    set_learning_rate,
-)
+from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
 from tokenizer.optimizer import Muon
+from tokenizer.precision import mixed_precision
 
 TABLE_RATE = 3  # the embedding table learns faster than the matrices
 LOG_EVERY = 20

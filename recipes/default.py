@@ -20,7 +20,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +52,14 @@ class Budget:
             arguments = re.sub(r"(?<=--minutes )\S+", lambda minutes: f"{float(minutes[0]) * share:g}", arguments)
             return re.sub(r"(?<=--evaluate-every )\S+", lambda steps: str(fewer(int(steps[0]))), arguments)
 
-        return Budget(
-            fewer(self.clips),
-            fewer(self.stills),
-            fewer(self.conversations),
-            fewer(self.held_out),
-            shorter(self.tokenizer),
-            shorter(self.gpt),
-            self.samples,
+        return replace(
+            self,
+            clips=fewer(self.clips),
+            stills=fewer(self.stills),
+            conversations=fewer(self.conversations),
+            held_out=fewer(self.held_out),
+            tokenizer=shorter(self.tokenizer),
+            gpt=shorter(self.gpt),
         )
 
 
@@ -297,8 +297,6 @@ def manifest(out: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 def make_sheet(out: Path, count: int) -> None:
     """Held-out captions and what the model makes of them: first, middle and last frame; before an edit, its source."""
-    from dataclasses import replace
-
     from gpt_video.generate import GenerateRequest, VideoGenerator
     from gpt_video.shards import read_records
     from gpt_video.sheets import contact_sheet

@@ -43,6 +43,7 @@ from gpt_video.shards import Corpus, encode_corpus, latent_lengths, summary, tok
 from gpt_video.text import TextTokenizer
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
 from tokenizer.data import Batch
+from tokenizer.precision import mixed_precision
 
 WORLD, KEPT = WIDE.name, "embedded"
 KINDS = sorted(WIDE.kinds)
@@ -117,7 +118,6 @@ class TokenizerTraining:
     def __init__(self, preset: str, latent_frames: int, device: str) -> None:
         from accelerate import Accelerator
 
-        from tokenizer.loop import mixed_precision
         from tokenizer.optimizer import make_optimizers
         from tokenizer.train import Learner
 
@@ -271,7 +271,7 @@ def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, he
 
     from gpt_video import train
     from gpt_video.model import build_gpt
-    from tokenizer.loop import Clock, mixed_precision, set_learning_rate
+    from tokenizer.loop import Clock, set_learning_rate
 
     train.quiet()
     torch.manual_seed(0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tokenizer import loop, optimizer
+from tokenizer import optimizer, precision
 from tokenizer.loop import WARM_UP_STEPS, Clock, newest_checkpoint, save_checkpoint, set_learning_rate
 
 ROOT = Path(__file__).parents[1]
@@ -131,19 +131,19 @@ def test_the_recipe_says_what_is_missing_where_nothing_can_be_rendered(tmp_path,
     [("", 5.0, "bf16"), ("", 0.05, "no"), ("", 1.0, "no"), ("float32", 5.0, "no"), ("bfloat16", 0.05, "bf16")],
 )
 def test_a_processor_trains_in_bf16_where_that_is_faster(monkeypatch, wanted: str, gain: float, answer: str) -> None:
-    monkeypatch.setattr(loop, "probe_gain", lambda: gain)
+    monkeypatch.setattr(precision, "probe_gain", lambda: gain)
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     monkeypatch.setenv("GPT_VIDEO_DTYPE", wanted)
-    loop.mixed_precision.cache_clear()
+    precision.mixed_precision.cache_clear()
     try:
-        assert loop.mixed_precision() == answer
+        assert precision.mixed_precision() == answer
     finally:
-        loop.mixed_precision.cache_clear()
+        precision.mixed_precision.cache_clear()
 
 
 def test_the_probe_is_a_ratio_and_draws_no_random_numbers() -> None:
     before = torch.get_rng_state()
-    assert 0.001 < loop.probe_gain(channels=8, side=16, repeats=1) < 1000
+    assert 0.001 < precision.probe_gain(channels=8, side=16, repeats=1) < 1000
     assert torch.equal(torch.get_rng_state(), before)
 
 

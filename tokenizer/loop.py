@@ -1,4 +1,4 @@
-"""What every training loop is made of: the clock, the learning rate, the precision, the checkpoints, the face of its command.
+"""What every training loop is made of: the clock, the learning rate, the checkpoints, and the face of its command.
 
 Enters: accelerate's Accelerator, optimizers whose groups keep their peak rate in `group["peak"]`, a run's folder and arguments
 (`steps`, or else `minutes`). Leaves: out/checkpoint-00001234/, from which a run goes on exactly.
@@ -7,11 +7,8 @@ Enters: accelerate's Accelerator, optimizers whose groups keep their peak rate i
 from __future__ import annotations
 
 import argparse
-import functools
-import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 WARM_UP_STEPS = 50
-BF16_GAIN = 1.2  # bf16 must be clearly faster than float32 on this processor, or its rounding is not worth it
 CHECKPOINTS = "checkpoint-[0-9]*"
 
 
@@ -58,37 +54,6 @@ def set_learning_rate(optimizers: Iterable[Any], step: int, progress: float) -> 
     factor = min((step + 1) / WARM_UP_STEPS, 1.0) * max(min(1.0, 2 * (1 - progress)), 0.02)
     for group in (group for optimizer in optimizers for group in optimizer.param_groups):
         group["lr"] = group["peak"] * factor
-
-
-@functools.cache
-def mixed_precision() -> str:
-    """For accelerate: "bf16" on a GPU, and on a processor where it makes training steps faster; else "no", which is float32.
-
-    A processor without instructions for bfloat16 takes up to fifty times as long for its convolutions (EXPERIMENTS.md).
-    `GPT_VIDEO_DTYPE=float32|bfloat16` decides without a probe.
-    """
-    wanted = os.environ.get("GPT_VIDEO_DTYPE")
-    if wanted in ("float32", "bfloat16"):
-        return "no" if wanted == "float32" else "bf16"
-    return "bf16" if torch.accelerator.is_available() or probe_gain() > BF16_GAIN else "no"
-
-
-def probe_gain(channels: int = 64, side: int = 32, repeats: int = 3) -> float:
-    """How many times faster a step of training is with bfloat16 than with float32: one convolution, forward and backward."""
-    # No random numbers: a probe in the middle of a run must not change what comes after it.
-    weight, x_BCHW = torch.ones(channels, channels, 3, 3, requires_grad=True), torch.ones(4, channels, side, side)
-
-    def best_time(bf16: bool) -> float:
-        times = []
-        for _ in range(repeats + 1):
-            start = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                y_BCHW = torch.nn.functional.conv2d(x_BCHW, weight)
-            y_BCHW.float().mean().backward()
-            times.append(time.perf_counter() - start)
-        return min(times[1:])  # the first run warms up
-
-    return best_time(False) / best_time(True)
 
 
 def newest_checkpoint(out: Path) -> Path | None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tokenizer.loop import mixed_precision
+from tokenizer.precision import mixed_precision
 
 MUON_RATE = 12.0  # times the learning rate of AdamW
 

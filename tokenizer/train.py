@@ -19,17 +19,11 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from tokenizer.data import ClipFolder
-from tokenizer.loop import (
-    Clock,
-    mixed_precision,
-    newest_checkpoint,
-    run_command,
-    save_checkpoint,
-    set_learning_rate,
-)
+from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
 from tokenizer.losses import attention, class_surprise, psnr, reconstruction
 from tokenizer.model import PRESETS, VideoTokenizer, VideoTokenizerConfig
 from tokenizer.optimizer import make_optimizers
+from tokenizer.precision import mixed_precision
 from tokenizer.quantizer import Quantized, usage
 from tokenizer.report import evaluate, sheet
 

@@ -1,0 +1,62 @@
+"""float32 or bfloat16: what the user wants, and which of them this processor is faster with.
+
+Enters: work that can be prepared in either. Leaves: how many times faster it is in bfloat16, and what training takes.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable
+
+import torch
+
+BF16_GAIN = 1.2  # bf16 must be clearly faster than float32 on this processor, or its rounding is not worth it
+
+
+def wanted_dtype() -> torch.dtype | None:
+    """What `GPT_VIDEO_DTYPE=float32|bfloat16` says, None where it says nothing. ValueError for anything else."""
+    wanted = os.environ.get("GPT_VIDEO_DTYPE")
+    if wanted and wanted not in ("float32", "bfloat16"):
+        raise ValueError(f"GPT_VIDEO_DTYPE is {wanted!r}: expected float32 or bfloat16")
+    return getattr(torch, wanted) if wanted else None
+
+
+def bf16_gain(prepare: Callable[[torch.dtype], Callable[[], object]], repeats: int) -> float:
+    """How many times faster in bfloat16 than in float32 the work is that `prepare(dtype)` makes ready: the best of `repeats`."""
+
+    def best_time(dtype: torch.dtype) -> float:
+        work, times = prepare(dtype), []
+        for _ in range(repeats + 1):
+            start = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - start)
+        return min(times[1:])  # the first run warms up
+
+    return best_time(torch.float32) / best_time(torch.bfloat16)
+
+
+@functools.cache
+def mixed_precision() -> str:
+    """For accelerate: "bf16" on a GPU, and on a processor where it makes training steps faster; else "no", which is float32.
+
+    A processor without instructions for bfloat16 takes up to fifty times as long for its convolutions (EXPERIMENTS.md).
+    `GPT_VIDEO_DTYPE` decides without a probe.
+    """
+    if wanted := wanted_dtype():
+        return "bf16" if wanted == torch.bfloat16 else "no"
+    return "bf16" if torch.accelerator.is_available() or probe_gain() > BF16_GAIN else "no"
+
+
+def probe_gain(channels: int = 64, side: int = 32, repeats: int = 3) -> float:
+    """The gain of a step of training: one convolution, forward and backward."""
+    # No random numbers: a probe in the middle of a run must not change what comes after it.
+    weight, x_BCHW = torch.ones(channels, channels, 3, 3, requires_grad=True), torch.ones(4, channels, side, side)
+
+    def step(dtype: torch.dtype) -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            y_BCHW = torch.nn.functional.conv2d(x_BCHW, weight)
+        y_BCHW.float().mean().backward()
+
+    return bf16_gain(lambda dtype: functools.partial(step, dtype), repeats)
