@@ -194,8 +194,6 @@ class ClipTask(Task):
         outer = [p for name, p in self.model.named_parameters() if not (p.ndim == 2 and ".layers." in name)]
         muon = Muon(inner, lr=12 * learning_rate, weight_decay=0.01)
         adamw = torch.optim.AdamW(outer, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
-        for group in (group for optimizer in (muon, adamw) for group in optimizer.param_groups):
-            group["peak"] = group["lr"]
         return [muon, adamw]
 
     def batch(self, step: int) -> dict[str, Any]:

@@ -13,7 +13,6 @@ the seed and the step; minutes count training alone, reading the clips comes bef
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from accelerate.utils import set_seed
 
 from eval.clips import RenderedClips, ahead
 from eval.objectives import TASKS, Task
-from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
+from tokenizer.loop import Clock, descend, log, resume, run_command, save_checkpoint, set_learning_rate
 from tokenizer.precision import mixed_precision
 
 FRAMES = {"judge": 96, "clip": 96, "features": 72}  # of a batch
@@ -74,10 +73,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     model = accelerator.prepare(task.model.train())
     optimizers = [accelerator.prepare(optimizer) for optimizer in task.optimizers(args.learning_rate)]
     clock = Clock()
-    accelerator.register_for_checkpointing(clock)
-    if checkpoint := newest_checkpoint(out):
-        accelerator.load_state(str(checkpoint))
-        accelerator.print(f"goes on at step {clock.step}, {clock.minutes:.1f} minutes")
+    resume(out, accelerator, clock)
     # ---- loop
     result: dict[str, Any] = {}
     batches = ahead(task.batch, clock.step)
@@ -89,12 +85,12 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         clock.tick(time.monotonic() - start, accelerator)
         # -- log
         if clock.step % LOG_EVERY == 0:
-            log(out, {"step": clock.step, "minutes": round(clock.minutes, 2), **result})
+            log(out, accelerator, clock, result)
         # -- evaluate, save
         if clock.step % args.evaluate_every == 0:
             save_checkpoint(out, accelerator, clock.step)
             if held_out:
-                log(out, {"step": clock.step, "validation": task.evaluate(held_out)})
+                log(out, accelerator, clock, {"validation": task.evaluate(held_out)})
     # ---- the end
     batches.close()
     save_checkpoint(out, accelerator, clock.step)
@@ -102,7 +98,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         task.average_with(args.init)
     if held_out:
         result = task.evaluate(held_out)
-        log(out, {"step": clock.step, "validation": result})
+        log(out, accelerator, clock, {"validation": result})
     task.save(out / "model", result, {"steps": clock.step, "minutes": round(clock.minutes, 2), "clips": len(clips)})
     return result
 
@@ -112,22 +108,11 @@ def train_step(task: Task, model: Any, optimizers: Any, accelerator: Accelerator
     with accelerator.autocast():
         terms = task.losses(model, task.moved(batch, accelerator.device))
     loss = torch.stack(list(terms.values())).sum()
-    accelerator.backward(loss)
-    accelerator.clip_grad_norm_(model.parameters(), 1.0)
-    for optimizer in optimizers:
-        optimizer.step()
-        optimizer.zero_grad()
+    descend(loss, model, optimizers, accelerator)
     numbers = {name: round(float(term.detach()), 4) for name, term in {"loss": loss, **terms}.items()}
     if not torch.isfinite(loss):
         raise SystemExit(f"the loss is not finite ({numbers}); start again with a lower --learning-rate")
     return numbers
-
-
-def log(out: Path, entry: dict[str, Any]) -> None:
-    line = json.dumps(entry)
-    print(line, flush=True)
-    with (out / "log.jsonl").open("a") as file:
-        file.write(line + "\n")
 
 
 if __name__ == "__main__":

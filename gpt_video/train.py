@@ -39,7 +39,7 @@ from gpt_video.model import PRESETS, build_gpt, count_parameters, initialise_vid
 from gpt_video.sequence import Turn, Vocabulary
 from gpt_video.sheets import contact_sheet, curves
 from gpt_video.text import TextTokenizer
-from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
+from tokenizer.loop import Clock, descend, log, resume, run_command, save_checkpoint, set_learning_rate
 from tokenizer.optimizer import Muon
 from tokenizer.precision import mixed_precision
 
@@ -112,10 +112,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     optimizers = make_optimizers(gpt, args.learning_rate)
     loss_of, *optimizers = accelerator.prepare(loss_of, *optimizers)
     clock = Clock()
-    accelerator.register_for_checkpointing(clock, short, full)
-    if checkpoint := newest_checkpoint(out):
-        accelerator.load_state(str(checkpoint))
-        accelerator.print(f"goes on at step {clock.step}, {clock.minutes:.1f} minutes")
+    resume(out, accelerator, clock, short, full)
     accelerator.print(f"{len(full.paths)} conversations, {count_parameters(gpt) / 1e6:.1f} million parameters")
     # ---- loop
     result: dict[str, float] = {}
@@ -227,11 +224,7 @@ def make_optimizers(gpt: Qwen3ForCausalLM, learning_rate: float) -> list[torch.o
     rest = [p for name, p in gpt.named_parameters() if p.ndim != 2 or "embed_tokens" in name]
     muon = Muon(matrices, learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
     adamw = torch.optim.AdamW(rest, TABLE_RATE * learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    optimizers: list[torch.optim.Optimizer] = [muon, adamw]
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["peak"] = group["lr"]
-    return optimizers
+    return [muon, adamw]
 
 
 def train_step(loss_of: nn.Module, optimizers: list, accelerator: Accelerator, batch: dict[str, torch.Tensor]) -> float:
@@ -239,11 +232,7 @@ def train_step(loss_of: nn.Module, optimizers: list, accelerator: Accelerator, b
     ids_BL, labels_BL = (batch[name].to(accelerator.device) for name in ("ids_BL", "labels_BL"))
     with accelerator.autocast():
         loss = loss_of(ids_BL, labels_BL).mean()
-    accelerator.backward(loss)
-    accelerator.clip_grad_norm_(loss_of.parameters(), 1.0)
-    for optimizer in optimizers:
-        optimizer.step()
-        optimizer.zero_grad()
+    descend(loss, loss_of, optimizers, accelerator)
     return float(loss.detach()) / math.log(2)
 
 
@@ -312,18 +301,6 @@ def _decode(video_tokenizer, codes_Bthw: torch.Tensor):
 
     with torch.inference_mode():
         return clip_to_frames(video_tokenizer.decode(codes_Bthw.cpu())[0])
-
-
-def log(out: Path, accelerator: Accelerator, clock: Clock, numbers: dict[str, Any]) -> None:
-    if accelerator.is_main_process:
-        line = json.dumps({"step": clock.step, "minutes": round(clock.minutes, 2), **_rounded(numbers)})
-        print(line, flush=True)
-        with (out / "log.jsonl").open("a") as file:
-            file.write(line + "\n")
-
-
-def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
-    return {name: _rounded(value) if isinstance(value, dict) else round(value, 4) for name, value in numbers.items()}
 
 
 def draw_curves(out: Path) -> None:

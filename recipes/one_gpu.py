@@ -43,6 +43,7 @@ from gpt_video.shards import Corpus, encode_corpus, latent_lengths, summary, tok
 from gpt_video.text import TextTokenizer
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
 from tokenizer.data import Batch
+from tokenizer.loop import Clock, log, set_learning_rate
 from tokenizer.precision import mixed_precision
 
 WORLD, KEPT = WIDE.name, "embedded"
@@ -142,7 +143,6 @@ class TokenizerTraining:
 
     def step(self, progress: float) -> None:
         """progress: of the whole run, 0 .. 1."""
-        from tokenizer.loop import set_learning_rate
         from tokenizer.train import train_step
 
         optimizers = list(self.drawing)
@@ -271,7 +271,6 @@ def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, he
 
     from gpt_video import train
     from gpt_video.model import build_gpt
-    from tokenizer.loop import Clock, set_learning_rate
 
     train.quiet()
     torch.manual_seed(0)
@@ -302,18 +301,18 @@ def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, he
         if clock.step % LOG_EVERY == 0:
             losses, tokens = zip(*recent, strict=True)
             train.check_finite(losses[-1], clock.step)
-            train.log(out, accelerator, clock, {"bits": sum(losses) / len(losses), "tokens": sum(tokens)})
+            log(out, accelerator, clock, {"bits": sum(losses) / len(losses), "tokens": sum(tokens)})
             recent.clear()
     held.put({"steps": clock.step, **look(out, gpt, loss_of, validation, accelerator, clock)})
 
 
-def look(out: Path, gpt: Any, loss_of: Any, validation: Any, accelerator: Any, clock: Any) -> dict[str, float]:
+def look(out: Path, gpt: Any, loss_of: Any, validation: Any, accelerator: Any, clock: Clock) -> dict[str, float]:
     """Keeps the GPT as it is, and measures it."""
     from gpt_video import train
 
     gpt.save_pretrained(out / "gpt")
     result = train.evaluate(loss_of, validation, accelerator)
-    train.log(out, accelerator, clock, {"validation": result})
+    log(out, accelerator, clock, {"validation": result})
     train.draw_curves(out)
     return result
 

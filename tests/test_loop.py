@@ -33,8 +33,7 @@ class FakeAccelerator:
 
 
 def test_the_rate_warms_up_holds_and_falls():
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
-    optimizer.param_groups[0]["peak"] = 2.0
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=2.0)
 
     def rate(step, progress):
         set_learning_rate([optimizer], step, progress)

@@ -1,20 +1,23 @@
-"""What every training loop is made of: the clock, the learning rate, the checkpoints, and the face of its command.
+"""What every training loop is made of: the clock, the learning rate, a step down the loss, the log, the checkpoints, and the face
+of its command.
 
-Enters: accelerate's Accelerator, optimizers whose groups keep their peak rate in `group["peak"]`, a run's folder and arguments
-(`steps`, or else `minutes`). Leaves: out/checkpoint-00001234/, from which a run goes on exactly.
+Enters: accelerate's Accelerator, optimizers made with their peak rates, a run's folder and arguments (`steps`, or else `minutes`).
+Leaves: out/log.jsonl, and out/checkpoint-00001234/, from which a run goes on exactly.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -50,10 +53,43 @@ class Clock:
 
 
 def set_learning_rate(optimizers: Iterable[Any], step: int, progress: float) -> None:
-    """Warm up, hold for half of the run, then fall linearly to a fiftieth."""
+    """Warm up to each group's peak (the rate that it was made with), hold for half of the run, then fall linearly to a fiftieth."""
     factor = min((step + 1) / WARM_UP_STEPS, 1.0) * max(min(1.0, 2 * (1 - progress)), 0.02)
     for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-        group["lr"] = group["peak"] * factor
+        group["lr"] = group.setdefault("peak", group["lr"]) * factor
+
+
+def descend(loss: torch.Tensor, model: nn.Module, optimizers: Iterable[Any], accelerator: Accelerator) -> None:
+    """One step down the loss, the gradients of the whole model cut to norm 1."""
+    accelerator.backward(loss)
+    accelerator.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def log(out: Path, accelerator: Accelerator, clock: Clock, numbers: Mapping[str, Any]) -> None:
+    """A line of out/log.jsonl, printed too: step, minutes, and the numbers to four decimals."""
+    if accelerator.is_main_process:
+        line = json.dumps({"step": clock.step, "minutes": round(clock.minutes, 2), **_rounded(numbers)})
+        print(line, flush=True)
+        with (out / "log.jsonl").open("a") as file:
+            file.write(line + "\n")
+
+
+def _rounded(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _rounded(value) if isinstance(value, Mapping) else round(value, 4) if isinstance(value, float) else value
+        for name, value in numbers.items()
+    }
+
+
+def resume(out: Path, accelerator: Accelerator, clock: Clock, *others: Any) -> None:
+    """Goes on from the newest checkpoint, if there is one: everything prepared, the clock, and `others` that have a state_dict."""
+    accelerator.register_for_checkpointing(clock, *others)
+    if checkpoint := newest_checkpoint(out):
+        accelerator.load_state(str(checkpoint))
+        accelerator.print(f"goes on at step {clock.step}, {clock.minutes:.1f} minutes")
 
 
 def newest_checkpoint(out: Path) -> Path | None:

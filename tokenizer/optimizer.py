@@ -85,16 +85,13 @@ class ConvolutionMuon(Muon):
 
 
 def make_optimizers(model: nn.Module, learning_rate: float) -> list[torch.optim.Optimizer]:
-    """[Muon, AdamW] over all parameters of the model; each group's own peak rate is kept in `group["peak"]`."""
+    """[Muon, AdamW] over all parameters of the model."""
     weights = [p for p in model.parameters() if p.ndim == 4]
     others = [p for p in model.parameters() if p.ndim != 4]
-    optimizers: list[torch.optim.Optimizer] = [
+    return [
         ConvolutionMuon(weights, lr=MUON_RATE * learning_rate),
         torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01),
     ]
-    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-        group["peak"] = group["lr"]
-    return optimizers
 
 
 def _matrix(weight_OIhw: Tensor) -> Tensor:

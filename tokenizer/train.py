@@ -19,7 +19,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from tokenizer.data import ClipFolder
-from tokenizer.loop import Clock, newest_checkpoint, run_command, save_checkpoint, set_learning_rate
+from tokenizer.loop import Clock, descend, log, resume, run_command, save_checkpoint, set_learning_rate
 from tokenizer.losses import attention, class_surprise, psnr, reconstruction
 from tokenizer.model import PRESETS, VideoTokenizer, VideoTokenizerConfig
 from tokenizer.optimizer import make_optimizers
@@ -117,10 +117,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     prepared = accelerator.prepare(learner)
     optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(learner, args.learning_rate)]
     clock = Clock()
-    accelerator.register_for_checkpointing(clock)
-    if checkpoint := newest_checkpoint(out):
-        accelerator.load_state(str(checkpoint))
-        accelerator.print(f"goes on at step {clock.step}, {clock.minutes:.1f} minutes")
+    resume(out, accelerator, clock)
     # ---- loop
     result: dict[str, float] = {}
     numbers: dict[str, float] = {}
@@ -137,20 +134,20 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         check_health(numbers, clock.step, model.codebook_size)
         # -- log
         if clock.step % 50 == 0:
-            log(out, accelerator, {"step": clock.step, "minutes": round(clock.minutes, 2), **numbers})
+            log(out, accelerator, clock, numbers)
         # -- evaluate, sample, save
         if clock.step % args.evaluate_every == 0:
             save(out, accelerator, model, clock)
             if held_out and accelerator.is_main_process:
                 result = evaluate(model, held_out, args.validation_clips)
-                log(out, accelerator, {"step": clock.step, "validation": result})
+                log(out, accelerator, clock, {"validation": result})
                 sheet(model, held_out, 16, out / f"sheet-{clock.step:06d}.png")
     # ---- the end
     batches.close()
     save(out, accelerator, model, clock)
     if held_out and accelerator.is_main_process:
         result = evaluate(model, held_out, args.validation_clips)
-        log(out, accelerator, {"step": clock.step, "validation": result})
+        log(out, accelerator, clock, {"validation": result})
         sheet(model, held_out, 16, out / "sheet-last.png")
     return result or numbers
 
@@ -176,11 +173,7 @@ def train_step(model, optimizers, accelerator: Accelerator, batch) -> dict[str, 
     if masks is not None and class_logits is not None:
         terms["classes"] = class_surprise(class_logits, masks, accelerator.unwrap_model(model).temporal_stride)
     loss = sum(LOSS_WEIGHTS[name] * term for name, term in terms.items()) + quantized.penalty
-    accelerator.backward(loss)
-    accelerator.clip_grad_norm_(model.parameters(), 1.0)
-    for optimizer in optimizers:
-        optimizer.step()
-        optimizer.zero_grad()
+    descend(loss, model, optimizers, accelerator)
     with torch.no_grad():
         scaled = [(x * 127.5 + 127.5).movedim(1, -1) for x in (rebuilt.clamp(-1, 1), clip)]
         decibel = psnr(*scaled).mean()
@@ -220,14 +213,6 @@ def overfit(args: argparse.Namespace, bar: float = 24.0) -> dict[str, float]:
     )
     print(f"one clip by heart: {numbers['psnr']:.1f} dB, {verdict}")
     return numbers
-
-
-def log(out: Path, accelerator: Accelerator, entry: dict) -> None:
-    if accelerator.is_main_process:
-        line = json.dumps(entry)
-        print(line, flush=True)
-        with (out / "log.jsonl").open("a") as file:
-            file.write(line + "\n")
 
 
 def save(out: Path, accelerator: Accelerator, model: VideoTokenizer, clock: Clock) -> None:
