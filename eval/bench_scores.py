@@ -45,24 +45,6 @@ def scores_of(records: Sequence[Record], judge: Judge, protocol: Protocol, notes
     return found.scores
 
 
-def with_ceiling(scores: Sequence[Score], perfect: Sequence[Score]) -> list[Score]:
-    """The scores with, as ceiling, what the renderer got on the same suite from the same judge: also for edits and what is kept.
-
-    perfect: `DioramaBench(suite, judge, RenderGenerator(), ...).run()`. ValueError where suite or judge differ.
-    """
-    best = {score.name: score for score in perfect}
-    out = []
-    for score in scores:
-        other = best.get(score.name)
-        if other is not None and other.protocol.hash != score.protocol.hash:
-            raise ValueError(
-                f"{score.name}: the ceiling is of another protocol, {other.protocol}, and not {score.protocol}"
-            )
-        is_share = other is not None and "minus" not in score.name and "dB" not in score.name
-        out.append(replace(score, ceiling=other.value) if other is not None and is_share else score)
-    return out
-
-
 class Scores:
     """Collects scores; what has no samples is left out."""
 

@@ -14,7 +14,6 @@ import pytest
 pytest.importorskip("scipy", reason="scipy is in the extra `eval`")
 
 from eval.attributes import claims
-from eval.bench_scores import with_ceiling
 from eval.diorama_bench import DioramaBench
 from eval.generators import WAYS, Ask, Made, ModelGenerator, RenderGenerator, Worse
 from eval.judge import Judge
@@ -117,18 +116,6 @@ def test_the_judges_accuracy_travels_with_every_number_and_a_weak_attribute_is_s
     assert 0.9 < found["attributes right"].ceiling < 1
     assert all(score.protocol.reference_sha256 == SUITE.hash for score in found.values())
     assert all(score.interval is not None or "one scene" in score.note for score in found.values())
-
-
-def test_the_renderers_scores_serve_as_ceiling_on_the_same_suite_alone(tmp_path):
-    judge = ReadingJudge(SCENES)
-    perfect = DioramaBench(SUITE, judge, SpellingGenerator(SCENES), tmp_path / "a").run()
-    worse = DioramaBench(SUITE, judge, Worse(SpellingGenerator(SCENES), "wrong words"), tmp_path / "b").run()
-    found = {score.name: score for score in with_ceiling(worse, perfect)}
-    assert found["attributes kept"].ceiling == found["edit done"].ceiling == 1
-    with pytest.raises(ValueError, match="another protocol"):
-        with_ceiling(
-            worse, DioramaBench(build_suite(Form(3, 0, 1, 0)), judge, SpellingGenerator(SCENES), tmp_path / "c").run()
-        )
 
 
 class Stops(SpellingGenerator):
