@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 from gpt_video.diorama.edits import words_of_instructions
-from gpt_video.diorama.language import words_in
+from gpt_video.text import normalise, words_in
 
 LANGUAGES = ("en", "fr")
 # Words that only one of the two languages has, beyond those of the small world.
@@ -117,7 +117,7 @@ def language_of_message(message: str, otherwise: str = "en") -> str:
         known = [language for language in LANGUAGES if word in words[language]]
         if len(known) == 1:
             score[known[0]] += 1
-    if any(c in "àâçéèêëîïôùûœ" for c in message.casefold()):
+    if any(c in "àâçéèêëîïôùûœ" for c in normalise(message)):
         score["fr"] += 1
     return otherwise if score["en"] == score["fr"] else max(score, key=lambda language: score[language])
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from chat_app.records import FAILED, PARTIAL, WAITING, Version
 from chat_app.words import from_record, say
-from gpt_video.diorama.language import words_in
+from gpt_video.text import words_in
 
 
 def unknown_words(text: str, known: Collection[str] | None) -> list[str]:

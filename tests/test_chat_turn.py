@@ -1,5 +1,6 @@
 """The turn: what a message means, what is made of it, what the model reads, what the reply says. No model, no database."""
 
+import unicodedata
 from collections import Counter
 from dataclasses import replace
 from random import Random
@@ -84,6 +85,7 @@ def test_the_language_of_a_message():
     ]
     assert language_of_message("orange", "fr") == "fr"  # both languages have the word
     assert language_of_message("zzz", "en") == language_of_message("", "en") == "en"
+    assert language_of_message(unicodedata.normalize("NFD", "é"), "en") == "fr"  # accents as signs of their own
 
 
 def test_words_are_compared_without_courtesies_case_and_accents():
@@ -351,6 +353,7 @@ def test_unknown_words_are_those_of_no_training_text():
         "licorne",
     ]
     assert unknown_words("foret prairie deserte DÉSERT desert 3 4k", {"forêt", "prairie", "désert"}) == ["deserte", "k"]
+    assert unknown_words(unicodedata.normalize("NFD", "forêt désert"), {"forêt", "désert"}) == []
     assert unknown_words("anything at all", None) == []
     for language in ("en", "fr"):
         assert unknown_words(" ".join(words_of_instructions(language)), known) == []

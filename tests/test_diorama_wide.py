@@ -10,13 +10,14 @@ import pytest
 
 from gpt_video.diorama import edits, sample
 from gpt_video.diorama.grammar import french_participle, voice
-from gpt_video.diorama.language import captions, noisy, words_in, words_of_world
+from gpt_video.diorama.language import captions, noisy, words_of_world
 from gpt_video.diorama.lexicon import LANGUAGES, WIDE_LEXICON, lexicon
 from gpt_video.diorama.make import Choices, render_dataset, rendered_turns
 from gpt_video.diorama.motion import simulate
 from gpt_video.diorama.render import Renderer, RendererUnavailable
 from gpt_video.diorama.scene import Scene, Subject, from_json, to_json
 from gpt_video.diorama.world import ACTORS, CORE, WIDE, can
+from gpt_video.text import words_in
 
 W = WIDE.name
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpt_video.diorama import edits, grammar, sample
-from gpt_video.diorama.language import captions, mirrored, noisy, words_in, words_of_world
+from gpt_video.diorama.language import captions, mirrored, noisy, words_of_world
 from gpt_video.diorama.lexicon import LANGUAGES, LEXICON
 from gpt_video.diorama.scene import (
     ACTIONS,
@@ -30,6 +30,7 @@ from gpt_video.diorama.scene import (
     allowed,
     to_json,
 )
+from gpt_video.text import words_in
 
 seeds = st.integers(0, 2**32 - 1)
 

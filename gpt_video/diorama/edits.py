@@ -16,9 +16,10 @@ from typing import Any
 
 from gpt_video.diorama.grammar import HE, SHE, Noun, Voice, voice
 from gpt_video.diorama.instructions import templates
-from gpt_video.diorama.language import words_in, words_of_world
+from gpt_video.diorama.language import words_of_world
 from gpt_video.diorama.scene import MAX_SUBJECTS, Scene, Subject, world_of
 from gpt_video.diorama.world import CORE, MEANWHILE, RELATIONS, SIZES, SPEEDS, WIDE, World, can
+from gpt_video.text import words_in
 
 OF_SUBJECT: dict[str, tuple[str, ...]] = {
     "colour": tuple(CORE.colours),

@@ -18,8 +18,9 @@ from gpt_video.diorama.phrasing import wide_caption
 from gpt_video.diorama.scene import Scene
 from gpt_video.diorama.sentences import caption
 from gpt_video.diorama.world import CORE
+from gpt_video.text import words_in
 
-__all__ = ["KIND_WORDS", "LANGUAGES", "captions", "mirrored", "noisy", "words_in", "words_of_world"]
+__all__ = ["KIND_WORDS", "LANGUAGES", "captions", "mirrored", "noisy", "words_of_world"]
 
 
 def captions(scene: Scene, language: str, rng: Random, n: int) -> list[str]:
@@ -78,11 +79,6 @@ def mirrored(text: str) -> str:
 
 
 # The world's words.
-
-
-def words_in(text: str) -> list[str]:
-    """The words of a text in lower case; an apostrophe or a hyphen parts two words, digits are none."""
-    return re.findall(r"[^\W\d_]+", text.lower())
 
 
 @cache
