@@ -5,8 +5,7 @@ frame after another, each as soon as it is made.
 
 Logits are taken over the video slice only. Special tokens stand at known places: they are fed, never sampled. The noise of
 a token is a function of (seed, its place in its own turn), so a sample depends neither on what it is batched with nor on
-the global random state. An edit is drawn under noise that would have given its source, had nothing been said: where the words
-change nothing, the codes that are likely enough stay.
+the global random state.
 """
 
 from __future__ import annotations
@@ -68,7 +67,6 @@ class Engine:
         seeds: Sequence[int],
         *,
         given: torch.Tensor | None = None,
-        source: torch.Tensor | None = None,
         start_frame: int = 0,
         should_stop: Callable[[], bool] | None = None,
     ) -> Iterator[torch.Tensor]:
@@ -76,7 +74,6 @@ class Engine:
 
         `prompts`: ids_L of equal length, each ending in the new turn's first <|frame|> (`sequence.prompt`).
         `given`: codes_Bthw of latent frames of this turn that are known already; they are prefilled, not yielded.
-        `source`: codes_Bthw of the video that an edit changes, which may be longer or shorter; without guidance it is not used.
         `start_frame`: which latent frame of its turn the first new one is, for the noise (a rolled window starts late).
         `should_stop` is asked before each token; after it says True nothing more is yielded.
         Raises ValueError when the prompts differ in length or the turn does not fit the GPT's window.
@@ -93,16 +90,13 @@ class Engine:
         hidden_BD = self.decoder.read(ids_BL, cache)
         for frame in range(start_frame, start_frame + n_new):
             noise_BSK = torch.stack([self._noise(seed, frame, h * w) for seed in seeds]).to(ids_BL.device)
-            source_SB: Sequence[torch.Tensor | None] = [None] * (h * w)
-            if source is not None and frame < source.shape[1]:
-                source_SB = source[:, frame].flatten(1).to(ids_BL.device).unbind(1)
             codes: list[torch.Tensor] = []
-            for noise_BK, source_B in zip(noise_BSK.unbind(1), source_SB, strict=True):
+            for noise_BK in noise_BSK.unbind(1):
                 if should_stop is not None and should_stop():
                     return
                 if codes:
                     hidden_BD = self.decoder.step(self._ids(codes[-1], len(ids_BL)), cache)
-                codes.append(sample(self._logits(hidden_BD), noise_BK, sampling, source_B))
+                codes.append(sample(self._logits(hidden_BD), noise_BK, sampling))
             yield rearrange(torch.stack(codes), "(h w) b -> b h w", h=h)
             if frame + 1 < start_frame + n_new:
                 self.decoder.step(self._ids(codes[-1], len(ids_BL)), cache)
@@ -138,33 +132,13 @@ class Engine:
         return -exponential_SK.log()
 
 
-def sample(
-    logits_RK: torch.Tensor, noise_BK: torch.Tensor, sampling: Sampling, source_B: torch.Tensor | None = None
-) -> torch.Tensor:
-    """codes_B by the Gumbel-max trick. With guidance R = 2B: the conditional rows, then those without words.
-
-    With guidance and `source_B`, the noise is such that the rows without words would have given `source_B`.
-    """
+def sample(logits_RK: torch.Tensor, noise_BK: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    """codes_B by the Gumbel-max trick. With guidance R = 2B: the conditional rows, then those without words."""
     if sampling.guidance_scale != 1:
         conditional_BK, free_BK = logits_RK.chunk(2)
         logits_RK = free_BK + sampling.guidance_scale * (conditional_BK - free_BK)
-        if source_B is not None:
-            noise_BK = noise_behind(source_B, free_BK / sampling.temperature, noise_BK)
     logits_BK = restrict(logits_RK / sampling.temperature, sampling.top_k, sampling.top_p)
     return (logits_BK + noise_BK).argmax(-1)
-
-
-def noise_behind(codes_B: torch.Tensor, logits_BK: torch.Tensor, noise_BK: torch.Tensor) -> torch.Tensor:
-    """Gumbel noise under which `logits_BK` give `codes_B`, drawn from all such noise by means of free Gumbel noise.
-
-    The greatest sum is Gumbel distributed whichever code it belongs to, and the other sums are Gumbel variables cut off there
-    (Maddison et al. 2014, A* sampling). Under the same noise other logits tell what would have been drawn with them instead
-    (Oberst and Sontag 2019, counterfactuals of Gumbel-max models).
-    """
-    logits_BK, codes_B1 = logits_BK.log_softmax(-1), codes_B[:, None]
-    greatest_B1 = noise_BK.gather(-1, codes_B1)
-    sums_BK = -torch.logaddexp(-(logits_BK + noise_BK), -greatest_B1)
-    return sums_BK.scatter(-1, codes_B1, greatest_B1) - logits_BK
 
 
 def restrict(logits_BK: torch.Tensor, top_k: int, top_p: float) -> torch.Tensor:

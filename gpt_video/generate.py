@@ -76,11 +76,6 @@ class Plan:
     made_thw: np.ndarray
     sampling: Sampling
 
-    @property
-    def source_thw(self) -> np.ndarray:
-        """What an edit changes; empty otherwise."""
-        return self.context[-1].codes_thw if self.request.action == "edit" else self.before_thw[:0]
-
 
 class VideoGenerator:
     """A loaded model that makes videos. Not thread-safe: one request, or one batch, at a time."""
@@ -234,8 +229,7 @@ class VideoGenerator:
         for index, plan in enumerate(plans):
             slot = sequence.slot_length(len(plan.text_ids))
             window = self.first_window(plan)
-            lengths = (plan.t, len(plan.before_thw), len(plan.source_thw))
-            shapes = (len(window.ids_L), slot, window.grid, window.given_thw.shape, *lengths)
+            shapes = (len(window.ids_L), slot, window.grid, window.given_thw.shape, plan.t, len(plan.before_thw))
             groups.setdefault((shapes, plan.sampling), []).append(index)
         return [group[i : i + batch_size] for group in groups.values() for i in range(0, len(group), batch_size)]
 
@@ -376,7 +370,6 @@ class VideoGenerator:
                 self._steady(plans[0].sampling) if windows[0].is_rolled else plans[0].sampling,
                 seeds,
                 given=given_Bthw if given_Bthw.shape[1] else None,
-                source=torch.from_numpy(np.stack([plan.source_thw for plan in plans])),
                 start_frame=len(made),
                 should_stop=should_stop,
             )

@@ -1,7 +1,5 @@
 """Laws of sampling: the cache changes nothing, nor does the batch; the seed decides; only the asked-for things are sampled."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ from transformers import Qwen3ForCausalLM
 
 from gpt_video import sequence
 from gpt_video.decoder import Decoder
-from gpt_video.engine import Engine, Sampling, noise_behind, restrict, sample
+from gpt_video.engine import Engine, Sampling, restrict, sample
 from gpt_video.model import build_gpt, gpt_config
 from gpt_video.sequence import Turn, Vocabulary
 
@@ -181,48 +179,6 @@ def test_samples_have_the_distribution_of_the_logits():
     noise_BK = -torch.empty(20_000, 3).exponential_(generator=generator).log()
     codes_B = sample(logits_K.expand(20_000, 3), noise_BK, PLAIN)
     torch.testing.assert_close(codes_B.bincount() / 20_000, torch.tensor([0.6, 0.3, 0.1]), atol=0.015, rtol=0)
-
-
-def gumbel(rows: int, codes: int, seed: int = 0) -> torch.Tensor:
-    return -torch.empty(rows, codes).exponential_(generator=torch.Generator().manual_seed(seed)).log()
-
-
-def test_the_noise_behind_a_code_gives_it_and_is_noise_as_any_other():
-    logits_BK = torch.tensor([2.0, 0.0, -1.0, -30.0]).expand(40_000, 4)
-    codes_B = (logits_BK + gumbel(40_000, 4)).argmax(-1)
-    noise_BK = noise_behind(codes_B, logits_BK, gumbel(40_000, 4, seed=1))
-    assert torch.equal((logits_BK + noise_BK).argmax(-1), codes_B)
-    # Over codes as the logits give them it is plain Gumbel noise: other logits have their own distribution under it.
-    others_K = torch.tensor([0.6, 0.3, 0.09, 0.01])
-    found_K = (others_K.log() + noise_BK).argmax(-1).bincount() / 40_000
-    torch.testing.assert_close(found_K, others_K, atol=0.01, rtol=0)
-    never_B = torch.full((9,), 3)
-    assert torch.equal((logits_BK[:9] + noise_behind(never_B, logits_BK[:9], gumbel(9, 4))).argmax(-1), never_B)
-
-
-def test_a_source_stays_where_words_change_nothing_and_goes_where_they_do():
-    free_BK, noise_BK = torch.randn(200, 24, generator=torch.Generator().manual_seed(0)), gumbel(200, 24)
-    sampling, source_B = Sampling(temperature=0.6, top_p=1.0, guidance_scale=3.0), torch.arange(200) % 24
-    same_BK = torch.cat([free_BK, free_BK])
-    assert torch.equal(sample(same_BK, noise_BK, sampling, source_B), source_B)
-    # What top-k and top-p leave out is left out in an edit too: an unlikely code would be a shred of what was there.
-    fives_B = sample(same_BK, noise_BK, replace(sampling, top_k=5), source_B)
-    likely_B = (free_BK.topk(5).indices == source_B[:, None]).any(-1)
-    assert torch.equal(fives_B[likely_B], source_B[likely_B]) and not (fives_B == source_B)[~likely_B].any()
-    asked_BK = free_BK.clone()
-    asked_BK[:, 7] += 20
-    assert (sample(torch.cat([asked_BK, free_BK]), noise_BK, sampling, source_B) == 7).all()
-
-
-@pytest.mark.parametrize("length", [1, 2, 3, 5])
-def test_an_edit_that_says_nothing_is_its_source_as_far_as_both_go(engine, length):
-    sampling = Sampling(temperature=0.8, top_p=1.0, guidance_scale=3.0)
-    source_thw = np.random.default_rng(length).integers(0, 24, (length, 2, 2))
-    row = sequence.without_words(prompt(before=[Turn((4,), "new", source_thw)], action="edit"), VOCABULARY)
-    codes_thw = made(engine, [row], sampling, [3], source=torch.from_numpy(source_thw)[None])[0]
-    np.testing.assert_array_equal(codes_thw[:length], source_thw[:3])
-    if length < 3:  # from there on its own
-        assert not torch.equal(codes_thw[length:], made(engine, [row], sampling, [4], source=None)[0, length:])
 
 
 def test_wrong_input_is_named(engine):

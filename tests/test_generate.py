@@ -208,23 +208,6 @@ def test_guidance_is_weaker_where_earlier_video_is_read_along(tiny_bundle, red, 
     assert used == [1.5, 1.5, 1.5]
 
 
-def test_an_edit_is_drawn_under_the_noise_of_its_source(tiny_generator, red, monkeypatch):
-    used, make = [], tiny_generator.engine.generate
-
-    def listening(*args, source, **options):
-        used.append(source)
-        return make(*args, source=source, **options)
-
-    monkeypatch.setattr(tiny_generator.engine, "generate", listening)
-    edit = GenerateRequest("make it blue", action="edit", context=red.turns, guidance_scale=3.0)
-    tiny_generator.generate_many([edit, replace(edit, seed=2)])
-    assert len(used) == 1 and used[0].shape == (2, *red.codes_thw.shape)
-    assert all(np.array_equal(source_thw, red.codes_thw) for source_thw in used.pop())
-    tiny_generator.generate(RED)
-    tiny_generator.generate(replace(edit, action="continue", seconds=2))
-    assert [source.shape[1] for source in used] == [0, 0]
-
-
 def test_sixty_seconds_are_possible(tiny_generator):
     plan = tiny_generator.plan(replace(RED, seconds=60))
     assert plan.t == 121
