@@ -288,8 +288,8 @@ def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, he
     out.mkdir(parents=True, exist_ok=True)
     clock, start, recent = Clock(), time.time(), []
     next_look = 0.0
-    while time.time() < deadline:
-        progress = (time.time() - start) / (deadline - start)
+    while time.time() < deadline or not clock.step:  # a slow machine gets a model too
+        progress = min((time.time() - start) / max(deadline - start, 1.0), 1.0)
         if progress >= next_look:
             look(out, gpt, loss_of, validation, accelerator, clock)
             next_look += 0.25
@@ -377,13 +377,13 @@ def main(argv: list[str] | None = None) -> None:
     gpt_line.put(feed.corpus(list(HELD)))
     waiting = [one for one in made if one[0] not in HELD]
     del made
-    while progress() < 1 and gpt_process.is_alive():
+    while gpt_process.is_alive() and (progress() < 1 or not feed.turn):
         feed.add(waiting)
         fed = time.time()
         while time.time() < min(fed + FEED_SECONDS, deadline):
             time.sleep(0.1) if is_kept else training.step(max(progress(), SETTLED_AT))
         waiting = renderers.take()
-        if progress() > RENDERED_UNTIL:
+        if progress() > RENDERED_UNTIL and feed.turn:
             renderers.enough.set()
     gpt_process.join(timeout=120)
     if gpt_process.exitcode:

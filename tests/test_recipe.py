@@ -92,7 +92,7 @@ def test_the_diorama_becomes_a_model(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_the_recipe_of_one_gpu_becomes_a_model_without_any(tmp_path: Path) -> None:
     needs_renderer()
-    few = ("--minutes", 0.7, "--workers", 1, "--packers", 1, "--held", 3, "--first", 2, "--latent-frames", 6)
+    few = ("--minutes", 1.2, "--workers", 1, "--packers", 1, "--held", 3, "--first", 2, "--latent-frames", 6)
     few = (*few, "--preset", "tiny", "--tokens-per-batch", 1024)
     done = recipe("--out", tmp_path / "run", *few, script="one_gpu.py")
     assert done.returncode == 0, done.stderr
@@ -111,7 +111,7 @@ def test_one_gpu_may_keep_the_embedded_tokenizer(tmp_path: Path) -> None:
     needs_renderer()
     few = (
         "--minutes",
-        0.6,
+        1.2,
         "--workers",
         1,
         "--packers",
