@@ -8,10 +8,9 @@ without "please", "can you" and the like at its ends.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from gpt_video.diorama.edits import words_of_instructions
-from gpt_video.text import normalise, words_in
+from gpt_video.text import normalise, without_accents, words_in
 
 LANGUAGES = ("en", "fr")
 # Words that only one of the two languages has, beyond those of the small world.
@@ -103,8 +102,7 @@ _NEW_SCENE = re.compile(
 
 def plain(text: str) -> str:
     """Lower case, no accents, no courtesies, single spaces, straight apostrophes, no full stop at the end."""
-    text = unicodedata.normalize("NFD", text.casefold().replace("’", "'"))
-    text = "".join(c for c in text if not unicodedata.combining(c))
+    text = without_accents(text.casefold().replace("’", "'"))
     text = " ".join(text.split()).strip(" .!?…")
     return _COURTESY.sub("", text).strip(" ,.!?…")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection
 
 from chat_app.records import FAILED, PARTIAL, WAITING, Version
 from chat_app.words import from_record, say
-from gpt_video.text import words_in
+from gpt_video.text import without_accents, words_in
 
 
 def unknown_words(text: str, known: Collection[str] | None) -> list[str]:
@@ -30,7 +29,7 @@ def _bare_words(known: frozenset[str]) -> frozenset[str]:
 
 
 def _bare(word: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFD", word.casefold()) if not unicodedata.combining(c))
+    return without_accents(word.casefold())
 
 
 def reply(version: Version, language: str) -> str:

@@ -123,6 +123,11 @@ def words_in(text: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", normalise(text))
 
 
+def without_accents(text: str) -> str:
+    """The text with its letters bare: "é" becomes "e"."""
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+
+
 def _byte_of_character() -> dict[str, int]:
     # `tokenizers` writes bytes as printable characters, by GPT-2's table: printable bytes stand for themselves, the
     # rest follow from U+0100 in byte order. (openai/gpt-2, encoder.py, bytes_to_unicode)

@@ -380,7 +380,7 @@ def main(argv: list[str] | None = None) -> None:
     while gpt_process.is_alive() and (progress() < 1 or not feed.turn):
         feed.add(waiting)
         fed = time.time()
-        while time.time() < min(fed + FEED_SECONDS, deadline):
+        while time.time() < fed + FEED_SECONDS and (progress() < 1 or not feed.turn):
             time.sleep(0.1) if is_kept else training.step(max(progress(), SETTLED_AT))
         waiting = renderers.take()
         if progress() > RENDERED_UNTIL and feed.turn:

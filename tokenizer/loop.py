@@ -69,7 +69,7 @@ def descend(loss: torch.Tensor, model: nn.Module, optimizers: Iterable[Any], acc
 
 
 def log(out: Path, accelerator: Accelerator, clock: Clock, numbers: Mapping[str, Any]) -> None:
-    """A line of out/log.jsonl, printed too: step, minutes, and the numbers to four decimals."""
+    """A line of out/log.jsonl, printed too: step, minutes, and the numbers to five decimals."""
     if accelerator.is_main_process:
         line = json.dumps({"step": clock.step, "minutes": round(clock.minutes, 2), **_rounded(numbers)})
         print(line, flush=True)
@@ -79,7 +79,7 @@ def log(out: Path, accelerator: Accelerator, clock: Clock, numbers: Mapping[str,
 
 def _rounded(numbers: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: _rounded(value) if isinstance(value, Mapping) else round(value, 4) if isinstance(value, float) else value
+        name: _rounded(value) if isinstance(value, Mapping) else round(value, 5) if isinstance(value, float) else value
         for name, value in numbers.items()
     }
 

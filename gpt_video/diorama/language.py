@@ -8,7 +8,6 @@ sentences in sentences.py and phrasing.py.
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import cache
 from random import Random
 
@@ -18,7 +17,7 @@ from gpt_video.diorama.phrasing import wide_caption
 from gpt_video.diorama.scene import Scene
 from gpt_video.diorama.sentences import caption
 from gpt_video.diorama.world import CORE
-from gpt_video.text import words_in
+from gpt_video.text import without_accents, words_in
 
 __all__ = ["KIND_WORDS", "LANGUAGES", "captions", "mirrored", "noisy", "words_of_world"]
 
@@ -42,7 +41,7 @@ def noisy(text: str, rng: Random) -> str:
     """The text as it is (about three times in four), or in another case, without accents, or with one typing error."""
     if rng.random() < 0.72:
         return text
-    plain = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+    plain = without_accents(text)
     kind = rng.random()
     if kind < 0.35:
         return rng.choice((str.upper, str.lower, str.title, str.lower))(text)
