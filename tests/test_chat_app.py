@@ -177,6 +177,7 @@ def test_going_on_from_a_moment_longer_and_in_a_loop(page) -> None:
     _expect(page.locator(".gv-player figcaption small")).to_contain_text("3.5 s")
     page.get_by_role("button", name="Loop").click()
     _made(page, 4)
+    _expect(page.locator("#gv-log")).to_contain_text("Made a loop")  # before its reply the last "Like" is version 3's
     page.get_by_label("Like", exact=True).last.click()
     _expect(_thumb(page, 4)).to_contain_text("▲")
 
