@@ -55,8 +55,9 @@ def probe_gain(channels: int = 64, side: int = 32, repeats: int = 3) -> float:
     weight, x_BCHW = torch.ones(channels, channels, 3, 3, requires_grad=True), torch.ones(4, channels, side, side)
 
     def step(dtype: torch.dtype) -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-            y_BCHW = torch.nn.functional.conv2d(x_BCHW, weight)
-        y_BCHW.float().mean().backward()
+        with torch.enable_grad():  # an optimizer's step, which may be the first to ask, has none
+            with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+                y_BCHW = torch.nn.functional.conv2d(x_BCHW, weight)
+            y_BCHW.float().mean().backward()
 
     return bf16_gain(lambda dtype: functools.partial(step, dtype), repeats)
