@@ -93,7 +93,7 @@ def _exact_turns(path: Path, tokenizer_hash: str) -> tuple[PastTurn, ...]:
         record = json.loads(sidecar_of(path).read_text("utf-8"))
         if record["tokenizer_hash"] != tokenizer_hash or record["video_sha256"] != file_sha256(path):
             return ()
-        return tuple(_read_turn(turn) for turn in record["turns"])
+        return tuple(turn_of_record(turn) for turn in record["turns"])
     except (OSError, ValueError, KeyError, TypeError):
         return ()  # no sidecar, or not one of ours: the frames themselves are what counts
 
@@ -104,6 +104,6 @@ def turn_record(turn: PastTurn) -> dict[str, Any]:
     return {"prompt": turn.prompt, "action": turn.action, "grid": list(turn.codes_thw.shape), "codes": codes}
 
 
-def _read_turn(record: dict[str, Any]) -> PastTurn:
+def turn_of_record(record: dict[str, Any]) -> PastTurn:
     codes_thw = np.frombuffer(base64.b64decode(record["codes"]), "<u2").reshape(record["grid"]).astype(np.int64)
     return PastTurn(record["prompt"], record["action"], codes_thw)

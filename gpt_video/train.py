@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import nn
@@ -35,35 +34,17 @@ from gpt_video import sequence
 from gpt_video.dataset import IGNORED, PackedBatches, read_shards
 from gpt_video.diorama.language import noisy
 from gpt_video.engine import Engine, Sampling
+from gpt_video.learning import VideoLoss, check_finite, make_optimizers
 from gpt_video.model import PRESETS, build_gpt, count_parameters, initialise_video_embeddings_
 from gpt_video.sequence import Turn, Vocabulary
 from gpt_video.sheets import contact_sheet, curves
 from gpt_video.text import TextTokenizer
 from tokenizer.loop import Clock, descend, log, resume, run_command, save_checkpoint, set_learning_rate
-from tokenizer.optimizer import Muon
 from tokenizer.precision import mixed_precision
 
-TABLE_RATE = 3  # the embedding table learns faster than the matrices
 LOG_EVERY = 20
 VALIDATION_BATCHES = 24
 SAMPLES, SAMPLE_LENGTH = 12, 5  # videos on a sample sheet, latent frames of each
-
-
-class VideoLoss(nn.Module):
-    """The GPT with its loss. Logits are computed where a video code is predicted, and over video codes, alone."""
-
-    def __init__(self, gpt: Qwen3ForCausalLM, vocabulary: Vocabulary):
-        super().__init__()
-        self.gpt, self.video = gpt, vocabulary.video_slice
-
-    def forward(self, ids_BL: torch.Tensor, labels_BL: torch.Tensor) -> torch.Tensor:
-        """losses_N in nats of the N labels that are not -100, in order."""
-        hidden_BLD = self.gpt.model(input_ids=ids_BL[:, :-1], use_cache=False).last_hidden_state
-        target_M = labels_BL[:, 1:].flatten()
-        index_N = (target_M != IGNORED).nonzero()[:, 0]
-        hidden_ND = hidden_BLD.flatten(0, 1).index_select(0, index_N)
-        logits_NK = F.linear(hidden_ND, self.gpt.lm_head.weight[self.video])
-        return F.cross_entropy(logits_NK.float(), target_M[index_N] - self.video.start, reduction="none")
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -218,15 +199,6 @@ def load_gpt(args: argparse.Namespace, vocabulary: Vocabulary) -> Qwen3ForCausal
 # Optimization
 
 
-def make_optimizers(gpt: Qwen3ForCausalLM, learning_rate: float) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the blocks; AdamW for the embedding table and the norms, at TABLE_RATE the rate."""
-    matrices = [p for name, p in gpt.named_parameters() if p.ndim == 2 and "embed_tokens" not in name]
-    rest = [p for name, p in gpt.named_parameters() if p.ndim != 2 or "embed_tokens" in name]
-    muon = Muon(matrices, learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
-    adamw = torch.optim.AdamW(rest, TABLE_RATE * learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    return [muon, adamw]
-
-
 def train_step(loss_of: nn.Module, optimizers: list, accelerator: Accelerator, batch: dict[str, torch.Tensor]) -> float:
     """One step; the mean loss of the batch in bits a video token, before the step."""
     ids_BL, labels_BL = (batch[name].to(accelerator.device) for name in ("ids_BL", "labels_BL"))
@@ -234,12 +206,6 @@ def train_step(loss_of: nn.Module, optimizers: list, accelerator: Accelerator, b
         loss = loss_of(ids_BL, labels_BL).mean()
     descend(loss, loss_of, optimizers, accelerator)
     return float(loss.detach()) / math.log(2)
-
-
-def check_finite(loss: float, step: int) -> None:
-    """Stop a run that cannot be saved, and say why."""
-    if not math.isfinite(loss):
-        raise SystemExit(f"step {step}: the loss is {loss}, not finite; start again with a lower --learning-rate")
 
 
 # Evaluation, pictures, files

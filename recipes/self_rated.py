@@ -1,0 +1,229 @@
+"""Preferences without people: a program rates what the model makes of random scenes, and the best and the worst become a pair.
+
+    python -m eval.train judge --data DIR --validation DIR --out runs/judge --minutes 60     # not the judge that measures
+    python recipes/self_rated.py --judge runs/judge/model --out runs/rated --conversations 500 --workers 2
+    python -m gpt_video.preference --pairs runs/rated/*.jsonl --out runs/liked
+
+A conversation is a new video and edits of it, of scenes that training may show. Each turn is made several times with other seeds.
+A video's rating is the probability, in the eyes of the judge, of what its words ask for, and of an edit also of what it should
+keep: of that, what the judge sees in the video before is what counts. Which of them the conversation goes on from is drawn.
+
+Writes a file for every few conversations, in the form of the chat's export. Started again, it makes those that are not there yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from eval.attributes import Claim, asked, kept, named
+from eval.generators import trained_size, trained_world
+from eval.judge import Judge, Judgement
+from gpt_video.diorama.edits import instruction, sample_edit
+from gpt_video.diorama.language import LANGUAGES, captions
+from gpt_video.diorama.make import SHAPE_WEIGHTS
+from gpt_video.diorama.sample import has_held_out, sample_scene
+from gpt_video.diorama.scene import Scene
+from gpt_video.diorama.world import WORLDS
+from gpt_video.disk import write_text
+from gpt_video.files import turn_record
+from gpt_video.generate import VideoGenerator
+from gpt_video.request import GeneratedVideo, GenerateRequest, PastTurn, size_name
+from tokenizer.loop import run_command
+from tokenizer.video import fit
+
+TOGETHER = 8  # conversations that are made together and written to one file
+SECONDS = (1.0, 1.0, 1.0, 2.0, 2.0)  # of every five such files, how long the videos are
+FPS = 8
+
+
+@dataclass(frozen=True)
+class Step:
+    """One turn: what is said, the scene that it asks for, what must be seen, and (before, after) what must be as it was."""
+
+    text: str
+    scene: Scene
+    asked: tuple[Claim, ...]
+    kept: tuple[tuple[Claim, Claim], ...]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A conversation to be made. size: (height, width) of its render."""
+
+    number: int
+    seconds: float
+    size: tuple[int, int]
+    steps: tuple[Step, ...]
+
+
+def talk(number: int, turns: int, world: str) -> Talk:
+    """The conversation of a number: a function of it."""
+    rng = Random(f"preference {number}")
+    language, seconds = LANGUAGES[number % len(LANGUAGES)], SECONDS[number // TOGETHER % len(SECONDS)]
+    scene = sample_scene(rng, held_out=False, frames=1 + round(seconds * FPS), world=WORLDS[world])
+    size = rng.choices(list(SHAPE_WEIGHTS), list(SHAPE_WEIGHTS.values()))[0]
+    text = captions(scene, language, rng, 1)[0]
+    steps = [Step(text, scene, named(scene, text, language), ())]
+    while len(steps) < turns:
+        edit = sample_edit(steps[-1].scene, rng)
+        text = instruction(edit, language, rng)
+        if (wanted := asked(edit, text, language)) and not has_held_out(edit.scene_after):
+            steps.append(Step(text, edit.scene_after, wanted, kept(edit)))
+    return Talk(number, seconds, size, tuple(steps))
+
+
+def rating(judge: Judge, step: Step, was: tuple[Judgement, Scene] | None, now: Judgement) -> float:
+    """0 .. 1, or 0 .. 2 of an edit: the mean probability of what is asked for, and that of what the video before showed.
+
+    Of attributes that the judge knows well; nan where it knows none of what is asked.
+    """
+    wanted = [_probability(now, claim, step.scene, claim.value) for claim in step.asked if judge.counts(claim.name)]
+    score = float(np.mean(wanted)) if wanted else float("nan")
+    if was is not None:
+        before, scene = was
+        same = [
+            _probability(now, new, step.scene, before.answer(old, scene))
+            for old, new in step.kept
+            if judge.counts(new.name) and new.attribute != "absent"
+        ]
+        score += float(np.mean(same)) if same else 1.0
+    return score
+
+
+def _probability(judgement: Judgement, claim: Claim, scene: Scene, value: str) -> float:
+    found = judgement.probabilities(claim.attribute, scene, claim.subject)
+    if value not in found:  # "animal" is no kind
+        return float(judgement.is_right(claim, scene))
+    twins = sum(other.kind == scene.subjects[claim.subject].kind for other in scene.subjects)
+    return min(found[value] * (twins if claim.attribute == "colour" else 1), 1.0)  # a red ball and a blue one share it
+
+
+def make(args: argparse.Namespace, first: int) -> str:
+    """The file of the conversations from `first` on: JSONL, a pair a line."""
+    generator, judge = _tools(args)
+    talks = [
+        talk(n, args.turns, judge.world) for n in range(first, min(first + TOGETHER, args.first + args.conversations))
+    ]
+    context: dict[int, tuple[PastTurn, ...]] = {one.number: () for one in talks}
+    seen: dict[int, Judgement] = {}
+    lines = []
+    for turn in range(args.turns):
+        requests = [
+            GenerateRequest(
+                one.steps[turn].text,
+                seconds=one.seconds,
+                size=size_name(trained_size(generator, one.size)),
+                seed=1000 * one.number + 10 * turn + candidate,
+                action="edit" if turn else "new",
+                context=context[one.number],
+            )
+            for one in talks
+            for candidate in range(args.candidates)
+        ]
+        videos = generator.generate_many(requests, batch_size=4 * TOGETHER)
+        for one in talks:
+            mine, videos = videos[: args.candidates], videos[args.candidates :]
+            judgements = [judge(fit(video.frames_THWC, *one.size)) for video in mine]
+            was = (seen[one.number], one.steps[turn - 1].scene) if turn else None
+            ratings = [rating(judge, one.steps[turn], was, judgement) for judgement in judgements]
+            if record := pair(mine, ratings, context[one.number], args.margin):
+                lines.append(json.dumps(record | {"conversation": one.number}, ensure_ascii=False) + "\n")
+            drawn = Random(f"drawn {one.number} {turn}").randrange(args.candidates)
+            context[one.number] += (mine[drawn].turn,)
+            seen[one.number] = judgements[drawn]
+    return "".join(lines)
+
+
+def pair(
+    videos: Sequence[GeneratedVideo], ratings: Sequence[float], context: Sequence[PastTurn], margin: float
+) -> dict[str, Any] | None:
+    """The best and the worst of the videos as the chat exports them; None where they are no further apart than `margin`."""
+    best, worst = int(np.argmax(ratings)), int(np.argmin(ratings))
+    if not ratings[best] - ratings[worst] > margin:
+        return None
+    return {
+        "kind": "pair",
+        "prompt": videos[0].turn.prompt,
+        "action": videos[0].turn.action,
+        "kept": None,
+        "context": [turn_record(turn) for turn in context],
+        "chosen": _answer(videos[best], ratings[best]),
+        "rejected": _answer(videos[worst], ratings[worst]),
+        "same_question": True,
+    }
+
+
+def _answer(video: GeneratedVideo, score: float) -> dict[str, Any]:
+    made_by = {"seed": video.seed, "model": video.model_hash, "tokenizer": video.tokenizer_hash}
+    return made_by | {"rating": round(score, 4), "turns": [turn_record(video.turn)]}
+
+
+_kept: dict[str, Any] = {}
+
+
+def _tools(args: argparse.Namespace) -> tuple[VideoGenerator, Judge]:
+    """The model and the judge, loaded once a process. ValueError if they are of two worlds."""
+    if not _kept:
+        generator, judge = VideoGenerator.from_pretrained(args.model), Judge.load(args.judge)
+        if judge.world != trained_world(generator):
+            raise ValueError(
+                f"the judge knows the world {judge.world}, the model {trained_world(generator)}: give another"
+            )
+        _kept["tools"] = generator, judge
+    return _kept["tools"]
+
+
+def _file(args: argparse.Namespace, first: int) -> Path:
+    return Path(args.out) / f"pairs-{first:07d}.jsonl"
+
+
+def _make_file(task: tuple[argparse.Namespace, int]) -> int:
+    args, first = task
+    write_text(_file(args, first), make(args, first))
+    return first
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="the bundle that makes the videos (default: the one in the package)")
+    parser.add_argument(
+        "--judge", required=True, help="folder of a judge of the model's world, which nothing is measured with"
+    )
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--conversations", type=int, default=500)
+    parser.add_argument("--first", type=int, default=0, help="number of the first conversation; a multiple of 8")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--candidates", type=int, default=4, help="videos of each turn")
+    parser.add_argument("--margin", type=float, default=0.15, help="ratings that are no further apart make no pair")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Makes the files that are not there yet."""
+    args = parse(argv)
+    Path(args.out).mkdir(parents=True, exist_ok=True)
+    starts = range(args.first, args.first + args.conversations, TOGETHER)
+    tasks = [(args, first) for first in starts if not _file(args, first).exists()]
+    if args.workers == 1:
+        for task in tasks:
+            print(_file(args, _make_file(task)), flush=True)
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the workers, which start anew
+    with multiprocessing.get_context("spawn").Pool(args.workers) as pool:
+        for first in pool.imap_unordered(_make_file, tasks):
+            print(_file(args, first), flush=True)
+
+
+if __name__ == "__main__":
+    run_command(main)
