@@ -1,13 +1,15 @@
-"""What every training of the GPT is made of: its loss, its optimizers, and the check that it can go on."""
+"""What every training of the GPT is made of: its loss, its optimizers, the check that it can go on, its silence."""
 
 from __future__ import annotations
 
+import logging
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import Qwen3ForCausalLM
+from transformers.utils import logging as transformers_logging
 
 from gpt_video.dataset import IGNORED
 from gpt_video.sequence import Vocabulary
@@ -46,3 +48,9 @@ def check_finite(loss: float, step: int) -> None:
     """Stop a run that cannot be saved, and say why."""
     if not math.isfinite(loss):
         raise SystemExit(f"step {step}: the loss is {loss}, not finite; start again with a lower --learning-rate")
+
+
+def quiet() -> None:
+    """No progress bar and no warning about the tied embedding table for each save."""
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)

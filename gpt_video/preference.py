@@ -33,12 +33,13 @@ from gpt_video.bundle import load_bundle, save_bundle
 from gpt_video.dataset import IGNORED
 from gpt_video.files import turn_of_record
 from gpt_video.generate import VideoGenerator
-from gpt_video.learning import VideoLoss, check_finite, make_optimizers
+from gpt_video.learning import VideoLoss, check_finite, make_optimizers, quiet
 from gpt_video.request import GenerateRequest, PastTurn, size_name
 from tokenizer.loop import Clock, descend, log, resume, run_command, save_checkpoint, set_learning_rate
 from tokenizer.precision import mixed_precision
 
 HELD_OUT = 10  # every so many questions one is not trained on
+ALIKE = 8  # batches that are sorted by length together
 LOG_EVERY = 20
 
 
@@ -55,13 +56,6 @@ class Pair(NamedTuple):
     better: Answer
     worse: Answer
     held_out: bool
-
-
-class Margins(NamedTuple):
-    """By how much more the better answer gained than the worse, in nats, margin_N; and its mean log-likelihood a code."""
-
-    margin_N: torch.Tensor
-    nats_a_code: torch.Tensor
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -85,6 +79,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     # ---- setup
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
+    quiet()
     set_seed(args.seed)
     accelerator = Accelerator(mixed_precision=mixed_precision())
     # ---- model and data
@@ -99,12 +94,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     loss_of = VideoLoss(bundle.gpt.train(), bundle.vocabulary)
     optimizers = make_optimizers(bundle.gpt, args.learning_rate)
     loss_of, *optimizers = accelerator.prepare(loss_of, *optimizers)
-    with torch.inference_mode():
-        before = [
-            likelihoods(loss_of, pairs[start : start + args.pairs_per_batch], accelerator)
-            for start in range(0, len(pairs), args.pairs_per_batch)
-        ]
-    before_P2 = torch.cat(before).clone()
+    before_P2 = all_likelihoods(loss_of, pairs, args.pairs_per_batch, accelerator).clone()
     clock = Clock()
     resume(out, accelerator, clock)
     # ---- loop
@@ -113,16 +103,17 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     while clock.progress(args) < 1:
         start = time.monotonic()
         # -- step
-        batch = drawn(training, args.pairs_per_batch, (args.seed, accelerator.process_index), clock.step)
+        batch = drawn(pairs, training, args.pairs_per_batch, (args.seed, accelerator.process_index), clock.step)
         set_learning_rate(optimizers, clock.step, clock.progress(args))
-        margins = margins_of(loss_of, [pairs[i] for i in batch], before_P2[batch], accelerator)
-        loss = -F.logsigmoid(args.beta * margins.margin_N).mean()
+        now_P2 = likelihoods(loss_of, [pairs[i] for i in batch], accelerator)
+        margin_P = margins(now_P2, before_P2[batch])
+        loss = -F.logsigmoid(args.beta * margin_P).mean()
         descend(loss, loss_of, optimizers, accelerator)
         clock.tick(time.monotonic() - start, accelerator)
         check_finite(float(loss.detach()), clock.step)
         # -- log, evaluate, save
         if clock.step % LOG_EVERY == 0:
-            won = float((margins.margin_N > 0).float().mean())
+            won = float((margin_P > 0).float().mean())
             log(out, accelerator, clock, {"loss": float(loss.detach()), "won": won})
         if clock.step % args.evaluate_every == 0 or clock.progress(args) >= 1:
             result = evaluate(loss_of, [pairs[i] for i in judged], before_P2[judged], args, accelerator)
@@ -233,12 +224,31 @@ def _packed(turn: PastTurn, context: tuple[PastTurn, ...], generator: VideoGener
 # Optimization
 
 
-def drawn(training: Sequence[int], size: int, seeds: tuple[int, int], step: int) -> list[int]:
-    """The pairs of a step, a function of the seeds and the step: every pass goes through all of them in another order."""
+def drawn(pairs: Sequence[Pair], training: Sequence[int], size: int, seeds: tuple[int, int], step: int) -> list[int]:
+    """The pairs of a step, a function of the seeds and the step: every pass goes through all of them in another order.
+
+    Those of a step are of like length, so that little of a batch is padding.
+    """
     size = min(size, len(training))
-    epoch, position = divmod(step, len(training) // size)
-    order = np.random.default_rng((*seeds, epoch)).permutation(training)
-    return order[position * size : (position + 1) * size].tolist()
+    steps = len(training) // size
+    epoch, position = divmod(step, steps)
+    rng = np.random.default_rng((*seeds, epoch))
+    order = rng.permutation(training).tolist()
+    pools = (order[start : start + ALIKE * size] for start in range(0, len(order), ALIKE * size))
+    alike = [index for pool in pools for index in sorted(pool, key=lambda i: len(pairs[i].better.ids_L))]
+    first = size * int(rng.permutation(steps)[position])
+    return alike[first : first + size]
+
+
+@torch.inference_mode()
+def all_likelihoods(loss_of: VideoLoss, pairs: Sequence[Pair], size: int, accelerator: Accelerator) -> torch.Tensor:
+    """`likelihoods` of any number of pairs, `size` at a time, those of like length together."""
+    order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].better.ids_L))
+    parts = [
+        likelihoods(loss_of, [pairs[i] for i in order[start : start + size]], accelerator)
+        for start in range(0, len(pairs), size)
+    ]
+    return torch.cat(parts)[torch.tensor(order).argsort()]
 
 
 def likelihoods(loss_of: VideoLoss, pairs: Sequence[Pair], accelerator: Accelerator) -> torch.Tensor:
@@ -257,15 +267,12 @@ def likelihoods(loss_of: VideoLoss, pairs: Sequence[Pair], accelerator: Accelera
     return -nats_N.new_zeros(len(answers)).index_add(0, row_N, nats_N).view(-1, 2)
 
 
-def margins_of(loss_of: VideoLoss, pairs: Sequence[Pair], before_P2: torch.Tensor, accelerator: Accelerator) -> Margins:
-    """before_P2: the log-likelihoods at the start, of these pairs."""
-    now_P2 = likelihoods(loss_of, pairs, accelerator)
+def margins(now_P2: torch.Tensor, before_P2: torch.Tensor) -> torch.Tensor:
+    """By how many nats more the better answer of each pair gained than the worse, from log-likelihoods: margin_P."""
     gain_P2 = now_P2 - before_P2
-    codes = sum(int((pair.better.labels_L != IGNORED).sum()) for pair in pairs)
-    return Margins(gain_P2[:, 0] - gain_P2[:, 1], now_P2[:, 0].detach().sum() / codes)
+    return gain_P2[:, 0] - gain_P2[:, 1]
 
 
-@torch.inference_mode()
 def evaluate(
     loss_of: VideoLoss,
     pairs: Sequence[Pair],
@@ -273,17 +280,14 @@ def evaluate(
     args: argparse.Namespace,
     accelerator: Accelerator,
 ) -> dict[str, float]:
-    """won: the share of pairs whose better answer gained more; loss; nats_a_code: of the better ones."""
-    size = args.pairs_per_batch
-    parts = [
-        margins_of(loss_of, pairs[start : start + size], before_P2[start : start + size], accelerator)
-        for start in range(0, len(pairs), size)
-    ]
-    margin_N = torch.cat([part.margin_N for part in parts])
+    """won: the share of pairs whose better answer gained more; loss; gain: of the better ones' log-likelihood, nats a code."""
+    now_P2 = all_likelihoods(loss_of, pairs, args.pairs_per_batch, accelerator)
+    margin_P = margins(now_P2, before_P2)
+    codes = sum(int((pair.better.labels_L != IGNORED).sum()) for pair in pairs)
     return {
-        "won": float((margin_N > 0).float().mean()),
-        "loss": float(-F.logsigmoid(args.beta * margin_N).mean()),
-        "nats_a_code": float(torch.stack([part.nats_a_code for part in parts]).mean()),
+        "won": float((margin_P > 0).float().mean()),
+        "loss": float(-F.logsigmoid(args.beta * margin_P).mean()),
+        "gain": float((now_P2 - before_P2)[:, 0].sum()) / codes,
         "of": len(pairs),
     }
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import logging
 import math
 import time
 from collections import defaultdict
@@ -28,13 +27,12 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import nn
 from transformers import Qwen3ForCausalLM
-from transformers.utils import logging as transformers_logging
 
 from gpt_video import sequence
 from gpt_video.dataset import IGNORED, PackedBatches, read_shards
 from gpt_video.diorama.language import noisy
 from gpt_video.engine import Engine, Sampling
-from gpt_video.learning import VideoLoss, check_finite, make_optimizers
+from gpt_video.learning import VideoLoss, check_finite, make_optimizers, quiet
 from gpt_video.model import PRESETS, build_gpt, count_parameters, initialise_video_embeddings_
 from gpt_video.sequence import Turn, Vocabulary
 from gpt_video.sheets import contact_sheet, curves
@@ -126,12 +124,6 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
             if accelerator.is_main_process:
                 draw_curves(out)
     return result
-
-
-def quiet() -> None:
-    """No progress bar and no warning about the tied embedding table for each save."""
-    transformers_logging.disable_progress_bar()
-    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
 
 
 # Data and model
