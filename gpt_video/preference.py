@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,7 +68,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--beta", type=float, default=0.1, help="how little likelihoods may move: higher is closer")
     parser.add_argument("--pairs-per-batch", type=int, default=8)
-    parser.add_argument("--learning-rate", type=float, default=2e-4)
+    parser.add_argument("--learning-rate", type=float, default=5e-5)
     parser.add_argument("--evaluate-every", type=int, default=100, help="steps")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)
@@ -120,8 +121,10 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
             log(out, accelerator, clock, {"held_out" if held_out else "all": result})
             save_checkpoint(out, accelerator, clock.step)
     # ---- the end
+    result = result or evaluate(loss_of, [pairs[i] for i in judged], before_P2[judged], args, accelerator)
     if accelerator.is_main_process:
         facts = {"pairs": len(pairs), "left_out": dict(left_out), "steps": clock.step, "beta": args.beta, **result}
+        print(verdict(result, bool(held_out)))
         print(save(out, generator, facts))
     return result
 
@@ -156,13 +159,16 @@ class _Unfit(Exception):
 
 
 def _records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        if not line.strip():
+            continue
         try:
-            record = json.loads(line) if line.strip() else None
+            record = json.loads(line)
         except ValueError as error:
-            raise ValueError(f"{path}, line {number} is not JSON: export the ratings again") from error
-        if record is not None:
-            yield number, record
+            raise ValueError(f"{path}, line {number} is not JSON: give what the chat exported as ratings") from error
+        if not isinstance(record, dict):
+            raise ValueError(f"{path}, line {number} is no record of the chat's export: export the ratings again")
+        yield number, record
 
 
 def _pairs(records: Iterable[tuple[Mapping[str, Any], str]], left_out: Counter[str]) -> Iterator[tuple]:
@@ -290,6 +296,16 @@ def evaluate(
         "gain": float((now_P2 - before_P2)[:, 0].sum()) / codes,
         "of": len(pairs),
     }
+
+
+def verdict(result: Mapping[str, float], are_held_out: bool) -> str:
+    """One sentence: whether what was learnt holds for pairs that were not trained on."""
+    if not are_held_out:
+        return "no question was held out, so nobody knows what this model learnt: rate more before you use it"
+    found = f"held-out pairs: the better answer gained more in {result['won']:.0%} of {result['of']:.0f}"
+    if result["loss"] < math.log(2):
+        return found
+    return f"{found}, but on the whole they are no likelier told apart: give more pairs, or a lower --learning-rate"
 
 
 def save(out: Path, generator: VideoGenerator, facts: Mapping[str, Any]) -> str:

@@ -72,11 +72,12 @@ def log_of(folder, key):
     return [line[key] for line in lines if key in line]
 
 
-def test_what_was_liked_becomes_likelier_for_questions_it_never_saw_too(run, bundle, tmp_path, monkeypatch):
+def test_what_was_liked_becomes_likelier_for_questions_it_never_saw_too(run, bundle, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(preference, "LOG_EVERY", 1)
     result = run("out")
     assert result["won"] == 1.0
     assert 1 <= result["of"] < 20
+    assert "held-out pairs: the better answer gained more in 100% of" in capsys.readouterr().out
     losses = log_of(tmp_path / "out", "loss")
     assert losses[0] == pytest.approx(math.log(2), abs=1e-3)  # nothing has changed yet
     assert losses[-1] < 0.2
@@ -164,11 +165,21 @@ def test_what_the_chat_exports_can_be_learnt_from(generator, bundle, tmp_path):
     np.testing.assert_array_equal(pairs[0].better.ids_L, pairs[1].better.ids_L)
 
 
+def test_it_says_when_nothing_was_learnt_that_holds_elsewhere():
+    learnt, by_heart = {"won": 0.8, "loss": 0.5, "of": 10}, {"won": 0.6, "loss": 0.77, "of": 87}
+    assert preference.verdict(learnt, True) == "held-out pairs: the better answer gained more in 80% of 10"
+    assert "60% of 87, but on the whole they are no likelier told apart: give more" in preference.verdict(
+        by_heart, True
+    )
+    assert "no question was held out" in preference.verdict(learnt, False)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", r"no pair to learn from; rate two answers to the same question first"),
-        ("not JSON", r"line 1 is not JSON: export the ratings again"),
+        ("not JSON", r"line 1 is not JSON: give what the chat exported"),
+        ("5", r"line 1 is no record of the chat's export: export"),
         (
             '{"kind": "pair", "same_question": true}',
             r"line 1 is no record of the chat's export.*export the ratings again",
