@@ -8,7 +8,8 @@ down that answers the same question). Leaves: OUT/bundle, the same model with a 
 out/log.jsonl and out/checkpoint-*/. Started again with the same --out, it goes on where it stopped.
 
 The loss is that of direct preference optimisation (arXiv 2305.18290): -log sigmoid(beta (gain of the better - gain of the worse)),
-where the gain of a video is by how much its log-likelihood has risen since the start. Every tenth question is held out.
+where the gain of a video is by how much its log-likelihood has risen since the start. Where there are pairs enough, every tenth
+question is held out.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from gpt_video.request import GenerateRequest, PastTurn, size_name
 from tokenizer.loop import Clock, descend, log, resume, run_command, save_checkpoint, set_learning_rate
 from tokenizer.precision import mixed_precision
 
-HELD_OUT = 10  # every so many questions one is not trained on
+HELD_OUT, FEWEST = 10, 20  # every so many questions one is not trained on, where there are that many pairs
 ALIKE = 8  # batches that are sorted by length together
 LOG_EVERY = 20
 
@@ -86,9 +87,10 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     # ---- model and data
     generator = VideoGenerator(load_bundle(args.model, dtype=torch.float32, device="cpu"))
     pairs, left_out = read_pairs(args.pairs, generator)
-    accelerator.print(f"{len(pairs)} pairs" + "".join(f", {n} left out: {why}" for why, n in left_out.items()))
-    training = [index for index, pair in enumerate(pairs) if not pair.held_out]
-    held_out = [index for index, pair in enumerate(pairs) if pair.held_out]
+    accelerator.print(f"pairs: {len(pairs)}" + "".join(f"; left out: {n} {why}" for why, n in left_out.items()))
+    enough = len(pairs) >= FEWEST
+    held_out = [index for index, pair in enumerate(pairs) if pair.held_out and enough]
+    training = [index for index, pair in enumerate(pairs) if not (pair.held_out and enough)]
     if not training:
         raise ValueError(f"{', '.join(args.pairs)}: no pair to learn from; rate two answers to the same question first")
     bundle = generator.bundle

@@ -41,8 +41,7 @@ from gpt_video.request import GeneratedVideo, GenerateRequest, PastTurn, size_na
 from tokenizer.loop import run_command
 from tokenizer.video import fit
 
-TOGETHER = 8  # conversations that are made together and written to one file
-SECONDS = (1.0, 1.0, 1.0, 2.0, 2.0)  # of every five such files, how long the videos are
+BLOCK, SECONDS = 8, (1.0, 1.0, 1.0, 2.0, 2.0)  # of every five blocks of eight conversations, how long the videos are
 FPS = 8
 
 
@@ -69,7 +68,7 @@ class Talk:
 def talk(number: int, turns: int, world: str) -> Talk:
     """The conversation of a number: a function of it."""
     rng = Random(f"preference {number}")
-    language, seconds = LANGUAGES[number % len(LANGUAGES)], SECONDS[number // TOGETHER % len(SECONDS)]
+    language, seconds = LANGUAGES[number % len(LANGUAGES)], SECONDS[number // BLOCK % len(SECONDS)]
     scene = sample_scene(rng, held_out=False, frames=1 + round(seconds * FPS), world=WORLDS[world])
     size = rng.choices(list(SHAPE_WEIGHTS), list(SHAPE_WEIGHTS.values()))[0]
     text = captions(scene, language, rng, 1)[0]
@@ -112,7 +111,8 @@ def make(args: argparse.Namespace, first: int) -> str:
     """The file of the conversations from `first` on: JSONL, a pair a line."""
     generator, judge = _tools(args)
     talks = [
-        talk(n, args.turns, judge.world) for n in range(first, min(first + TOGETHER, args.first + args.conversations))
+        talk(n, args.turns, judge.world)
+        for n in range(first, min(first + args.together, args.first + args.conversations))
     ]
     context: dict[int, tuple[PastTurn, ...]] = {one.number: () for one in talks}
     seen: dict[int, Judgement] = {}
@@ -130,7 +130,7 @@ def make(args: argparse.Namespace, first: int) -> str:
             for one in talks
             for candidate in range(args.candidates)
         ]
-        videos = generator.generate_many(requests, batch_size=4 * TOGETHER)
+        videos = generator.generate_many(requests, batch_size=args.together * args.candidates)
         for one in talks:
             mine, videos = videos[: args.candidates], videos[args.candidates :]
             judgements = [judge(fit(video.frames_THWC, *one.size)) for video in mine]
@@ -201,10 +201,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", required=True)
     parser.add_argument("--conversations", type=int, default=500)
-    parser.add_argument("--first", type=int, default=0, help="number of the first conversation; a multiple of 8")
+    parser.add_argument("--first", type=int, default=0, help="number of the first conversation")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--candidates", type=int, default=4, help="videos of each turn")
     parser.add_argument("--margin", type=float, default=0.15, help="ratings that are no further apart make no pair")
+    parser.add_argument(
+        "--together", type=int, default=BLOCK, help="conversations made at once, a file of pairs; 64 for a GPU"
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes")
     return parser.parse_args(argv)
 
@@ -213,7 +216,7 @@ def main(argv: list[str] | None = None) -> None:
     """Makes the files that are not there yet."""
     args = parse(argv)
     Path(args.out).mkdir(parents=True, exist_ok=True)
-    starts = range(args.first, args.first + args.conversations, TOGETHER)
+    starts = range(args.first, args.first + args.conversations, args.together)
     tasks = [(args, first) for first in starts if not _file(args, first).exists()]
     if args.workers == 1:
         for task in tasks:

@@ -90,6 +90,14 @@ def test_what_was_liked_becomes_likelier_for_questions_it_never_saw_too(run, bun
     assert np.isin(made.codes_thw, list(LIKED)).all()
 
 
+def test_few_pairs_are_all_learnt_from_and_the_reader_is_told(generator, bundle, tmp_path, capsys):
+    numbers = (n for n in range(100) if int(preference._key(question(n)), 16) % preference.HELD_OUT == 0)
+    few = written(tmp_path / "few.jsonl", [pair(generator, next(numbers))])
+    result = main(["--pairs", str(few), "--model", str(bundle), "--out", str(tmp_path / "few"), "--steps", "2"])
+    assert result["of"] == 1
+    assert "no question was held out, so nobody knows what this model learnt" in capsys.readouterr().out
+
+
 def test_a_run_cut_in_the_middle_ends_where_an_uninterrupted_one_does(run, tmp_path, monkeypatch):
     straight = run("straight")
     descend, calls = preference.descend, []
