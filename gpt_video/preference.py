@@ -145,7 +145,7 @@ def read_pairs(paths: Sequence[str | Path], generator: VideoGenerator) -> tuple[
     for question, better, worse, where in [*_pairs(records, left_out), *_thumbs(records)]:
         try:
             answers = [_answer(question, answer, generator) for answer in (better, worse)]
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{where} is no record of the chat's export ({error!r}): export the ratings again"
             ) from error
@@ -187,9 +187,9 @@ def _thumbs(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[tuple]
         if record.get("kind") == "rating":
             by_question[_key(record)].append((record, where))
     for same in by_question.values():
-        liked = [one for one in same if one[0]["rating"] > 0]
-        disliked = [one for one in same if one[0]["rating"] < 0]
-        yield from ((up, up["answer"], down["answer"], where) for up, where in liked for down, _ in disliked)
+        liked = [(record, where) for record, where in same if record.get("rating") == 1]
+        disliked = [record for record, _ in same if record.get("rating") == -1]
+        yield from ((up, up.get("answer"), down.get("answer"), where) for up, where in liked for down in disliked)
 
 
 def _key(question: Mapping[str, Any]) -> str:

@@ -90,6 +90,14 @@ def test_what_was_liked_becomes_likelier_for_questions_it_never_saw_too(run, bun
     assert np.isin(made.codes_thw, list(LIKED)).all()
 
 
+@pytest.mark.parametrize("codes", ["!", "AAAA", "//////////////////////////////8="])
+def test_damaged_codes_are_a_sentence(codes, generator, tmp_path):
+    record = pair(generator, 1)
+    record["chosen"]["turns"][0]["codes"] = codes
+    with pytest.raises(ValueError, match=r"p\.jsonl, line 1 is no record of the chat's export .*: export the ratings"):
+        read_pairs([written(tmp_path / "p.jsonl", [record])], generator)
+
+
 def test_few_pairs_are_all_learnt_from_and_the_reader_is_told(generator, bundle, tmp_path, capsys):
     numbers = (n for n in range(100) if int(preference._key(question(n)), 16) % preference.HELD_OUT == 0)
     few = written(tmp_path / "few.jsonl", [pair(generator, next(numbers))])
@@ -193,6 +201,7 @@ def test_it_says_when_nothing_was_learnt_that_holds_elsewhere():
             r"line 1 is no record of the chat's export.*export the ratings again",
         ),
         ('{"kind": "pair", "same_question": true, "chosen": {}, "rejected": {}}', r"line 1 is no record"),
+        ('{"kind": "rating", "rating": 1}\n{"kind": "rating", "rating": -1}', r"line 1 is no record"),
     ],
 )
 def test_a_file_that_is_no_export_is_a_sentence(text, says, bundle, tmp_path):
