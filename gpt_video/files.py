@@ -105,5 +105,6 @@ def turn_record(turn: PastTurn) -> dict[str, Any]:
 
 
 def turn_of_record(record: dict[str, Any]) -> PastTurn:
+    """The inverse of `turn_record`. KeyError, TypeError or ValueError where it is no such record."""
     codes_thw = np.frombuffer(base64.b64decode(record["codes"]), "<u2").reshape(record["grid"]).astype(np.int64)
     return PastTurn(record["prompt"], record["action"], codes_thw)
