@@ -51,6 +51,9 @@ def test_the_clock_counts_steps_and_the_mean_time_of_all_processes():
     assert (clock.step, clock.minutes) == (1, 1)
     assert clock.progress(argparse.Namespace(steps=0, minutes=4)) == 0.25
     assert clock.progress(argparse.Namespace(steps=10, minutes=4), step=5) == 0.5
+    for steps, minutes in ((0, 0), (0, -1), (-1, 4), (0, float("nan"))):
+        with pytest.raises(ValueError, match=r"--steps .* and --minutes .*: give one of them a number above 0"):
+            clock.progress(argparse.Namespace(steps=steps, minutes=minutes))
     again = Clock()
     again.load_state_dict(clock.state_dict())
     assert again == clock

@@ -40,7 +40,9 @@ class Clock:
         vars(self).update(state)
 
     def progress(self, args: argparse.Namespace, step: int | None = None) -> float:
-        """Share of the run that is done, 0 .. 1, at `step` (now, by default)."""
+        """Share of the run that is done, 0 .. 1, at `step` (now, by default). ValueError for a run of no length."""
+        if args.steps < 0 or not (args.steps or args.minutes > 0):
+            raise ValueError(f"--steps {args.steps} and --minutes {args.minutes:g}: give one of them a number above 0")
         return (self.step if step is None else step) / args.steps if args.steps else self.minutes / args.minutes
 
     def tick(self, seconds: float, accelerator: Accelerator) -> float:
