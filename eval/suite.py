@@ -17,7 +17,7 @@ from eval.protocol import digest
 from gpt_video.diorama.edits import Edit, instruction, sample_edit
 from gpt_video.diorama.language import LANGUAGES, captions
 from gpt_video.diorama.make import SHAPE_WEIGHTS
-from gpt_video.diorama.sample import sample_scene
+from gpt_video.diorama.sample import has_held_out, sample_scene
 from gpt_video.diorama.scene import Scene, to_json
 from gpt_video.diorama.world import CORE, WORLDS, World
 
@@ -126,10 +126,10 @@ def build_suite(form: str | Form = "short", seed: int = 0, frames: int = FRAMES,
     if isinstance(form, str) and form not in FORMS:
         raise ValueError(f"there is no form {form!r} of DioramaBench: use one of {', '.join(FORMS)}")
     name, wanted = (form, FORMS[form]) if isinstance(form, str) else ("own", form)
-    draw = _Draws(WORLDS[world], frames)
+    draw = Draws(WORLDS[world], frames)
     prompts = [p for number in range(wanted.scenes) for p in _prompts(number, Random(f"{seed} prompt {number}"), draw)]
     talks = [
-        _conversation(number, wanted.turns - 1, Random(f"{seed} conversation {number}"), draw)
+        conversation(number, wanted.turns - 1, Random(f"{seed} conversation {number}"), draw)
         for number in range(wanted.conversations)
     ]
     renders = [_on_render(number, Random(f"{seed} render {number}"), draw) for number in range(wanted.renders)]
@@ -137,17 +137,18 @@ def build_suite(form: str | Form = "short", seed: int = 0, frames: int = FRAMES,
 
 
 @dataclass(frozen=True)
-class _Draws:
-    """Held-out scenes of one world and one length."""
+class Draws:
+    """Scenes of one world and one length: held-out ones, or those that training may show."""
 
     world: World
     frames: int
+    held_out: bool = True
 
     def __call__(self, rng: Random) -> Scene:
-        return sample_scene(rng, held_out=True, frames=self.frames, world=self.world)
+        return sample_scene(rng, held_out=self.held_out, frames=self.frames, world=self.world)
 
 
-def _prompts(number: int, rng: Random, draw: _Draws) -> Iterable[Prompt]:
+def _prompts(number: int, rng: Random, draw: Draws) -> Iterable[Prompt]:
     """One prompt a language that name the same things of one scene, as nearly as ten draws of each allow."""
     scene, size = draw(rng), _size(rng)
     drawn = [captions(scene, language, rng, DRAWS) for language in LANGUAGES]
@@ -162,18 +163,19 @@ def _prompts(number: int, rng: Random, draw: _Draws) -> Iterable[Prompt]:
         yield Prompt(number, language, text, scene, size, claims)
 
 
-def _conversation(number: int, edits: int, rng: Random, draw: _Draws) -> Conversation:
+def conversation(number: int, edits: int, rng: Random, draw: Draws) -> Conversation:
+    """A first video and edits of it; where `draw` leaves held-out scenes out, no edit leads to one."""
     language = LANGUAGES[number % len(LANGUAGES)]
     scene, size = draw(rng), _size(rng)
     text = captions(scene, language, rng, 1)[0]
     steps: list[Step] = []
     for _ in range(edits):
         before = steps[-1].edit.scene_after if steps else scene
-        steps.append(_step(before, language, rng, tuple(_ATTRIBUTES)))
+        steps.append(_step(before, language, rng, _ATTRIBUTES, may_be_held_out=draw.held_out))
     return Conversation(number, language, text, scene, size, named(scene, text, language), tuple(steps))
 
 
-def _on_render(number: int, rng: Random, draw: _Draws) -> Conversation:
+def _on_render(number: int, rng: Random, draw: Draws) -> Conversation:
     """One edit that leaves most of the frame alone, of a clip that the renderer drew with a camera at rest."""
     language = LANGUAGES[number % len(LANGUAGES)]
     scene, size = replace(draw(rng), camera="still"), _size(rng)
@@ -185,13 +187,13 @@ def _on_render(number: int, rng: Random, draw: _Draws) -> Conversation:
 _ATTRIBUTES = (*IN_PLACE, "action", "speed", "place", "time", "camera", "relation", "weather", "style")
 
 
-def _step(scene: Scene, language: str, rng: Random, attributes: tuple[str, ...]) -> Step:
+def _step(scene: Scene, language: str, rng: Random, attributes: tuple[str, ...], may_be_held_out: bool = True) -> Step:
     """An edit of one of the attributes, whose success can be judged."""
     while True:
         edit = sample_edit(scene, rng)
         text = instruction(edit, language, rng)
         wanted = asked(edit, text, language)
-        if edit.attribute in attributes and wanted:
+        if edit.attribute in attributes and wanted and (may_be_held_out or not has_held_out(edit.scene_after)):
             return Step(text, edit, wanted, kept(edit))
 
 

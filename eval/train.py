@@ -14,17 +14,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
 
 from eval.clips import RenderedClips, ahead
 from eval.objectives import TASKS, Task
-from tokenizer.loop import Clock, descend, log, resume, run_command, save_checkpoint, set_learning_rate
-from tokenizer.precision import mixed_precision
+from tokenizer.loop import Clock, begin, descend, log, resume, run_command, save_checkpoint, set_learning_rate
 
 FRAMES = {"judge": 96, "clip": 96, "features": 72}  # of a batch
 LOG_EVERY = 25
@@ -57,10 +54,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Train; returns the last evaluation (or the last training numbers, without --validation)."""
     args = parse(argv)
     # ---- setup
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    set_seed(args.seed)
-    accelerator = Accelerator(mixed_precision=mixed_precision())
+    out, accelerator = begin(args)
     # ---- data
     start = time.monotonic()
     clips = RenderedClips(args.data, coded_share=args.coded_share, most=args.most)

@@ -28,7 +28,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from accelerate.utils import set_seed
 
 from gpt_video import sequence
 from gpt_video.bundle import load_bundle, save_bundle
@@ -37,8 +36,7 @@ from gpt_video.files import turn_of_record
 from gpt_video.generate import VideoGenerator
 from gpt_video.learning import VideoLoss, check_finite, make_optimizers, quiet
 from gpt_video.request import GenerateRequest, PastTurn, size_name
-from tokenizer.loop import Clock, descend, log, resume, run_command, save_checkpoint, set_learning_rate
-from tokenizer.precision import mixed_precision
+from tokenizer.loop import Clock, begin, descend, log, resume, run_command, save_checkpoint, set_learning_rate
 
 HELD_OUT, FEWEST = 10, 20  # every so many questions one is not trained on, where there are that many pairs
 ALIKE = 8  # batches that are sorted by length together
@@ -79,11 +77,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     """Train; returns the last evaluation on held-out pairs (of all pairs, where too few are there to hold any out)."""
     args = parse(argv)
     # ---- setup
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
     quiet()
-    set_seed(args.seed)
-    accelerator = Accelerator(mixed_precision=mixed_precision())
+    out, accelerator = begin(args)
     # ---- model and data
     generator = VideoGenerator(load_bundle(args.model, dtype=torch.float32, device="cpu"))
     pairs, left_out = read_pairs(args.pairs, generator)
@@ -97,7 +92,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     loss_of = VideoLoss(bundle.gpt.train(), bundle.vocabulary)
     optimizers = make_optimizers(bundle.gpt, args.learning_rate)
     loss_of, *optimizers = accelerator.prepare(loss_of, *optimizers)
-    before_P2 = all_likelihoods(loss_of, pairs, args.pairs_per_batch, accelerator).clone()
+    before_P2 = all_likelihoods(loss_of, pairs, args.pairs_per_batch, accelerator)
     clock = Clock()
     resume(out, accelerator, clock)
     # ---- loop
@@ -248,7 +243,7 @@ def drawn(pairs: Sequence[Pair], training: Sequence[int], size: int, seeds: tupl
     return alike[first : first + size]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def all_likelihoods(loss_of: VideoLoss, pairs: Sequence[Pair], size: int, accelerator: Accelerator) -> torch.Tensor:
     """`likelihoods` of any number of pairs, `size` at a time, those of like length together."""
     order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].better.ids_L))

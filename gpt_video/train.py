@@ -24,7 +24,6 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
 from torch import nn
 from transformers import Qwen3ForCausalLM
 
@@ -37,8 +36,7 @@ from gpt_video.model import PRESETS, build_gpt, count_parameters, initialise_vid
 from gpt_video.sequence import Turn, Vocabulary
 from gpt_video.sheets import contact_sheet, curves
 from gpt_video.text import TextTokenizer
-from tokenizer.loop import Clock, descend, log, resume, run_command, save_checkpoint, set_learning_rate
-from tokenizer.precision import mixed_precision
+from tokenizer.loop import Clock, begin, descend, log, resume, run_command, save_checkpoint, set_learning_rate
 
 LOG_EVERY = 20
 VALIDATION_BATCHES = 24
@@ -73,11 +71,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     """Train; returns the last validation in bits a video token (or the last training numbers, without --validation)."""
     args = parse(argv)
     # ---- setup
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
     quiet()
-    set_seed(args.seed)
-    accelerator = Accelerator(mixed_precision=mixed_precision())
+    out, accelerator = begin(args)
     # ---- data
     text_tokenizer = TextTokenizer.load(args.text)
     vocabulary = Vocabulary(text_tokenizer.vocab_size, read_shards(args.shards).codebook_size)

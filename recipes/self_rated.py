@@ -19,30 +19,28 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
 
-from eval.attributes import Claim, asked, kept, named
+from eval.attributes import Claim
 from eval.generators import trained_size, trained_world
 from eval.judge import Judge, Judgement
-from gpt_video.diorama.edits import instruction, sample_edit
-from gpt_video.diorama.language import LANGUAGES, captions
-from gpt_video.diorama.make import SHAPE_WEIGHTS
-from gpt_video.diorama.sample import has_held_out, sample_scene
+from eval.suite import Draws, conversation
 from gpt_video.diorama.scene import Scene
 from gpt_video.diorama.world import WORLDS
 from gpt_video.disk import write_text
 from gpt_video.files import turn_record
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GeneratedVideo, GenerateRequest, PastTurn, size_name
+from tokenizer.data import FPS
 from tokenizer.loop import run_command
 from tokenizer.video import fit
 
 BLOCK, SECONDS = 8, (1.0, 1.0, 1.0, 2.0, 2.0)  # of every five blocks of eight conversations, how long the videos are
-FPS = 8
 
 
 @dataclass(frozen=True)
@@ -67,18 +65,11 @@ class Talk:
 
 def talk(number: int, turns: int, world: str) -> Talk:
     """The conversation of a number: a function of it."""
-    rng = Random(f"preference {number}")
-    language, seconds = LANGUAGES[number % len(LANGUAGES)], SECONDS[number // BLOCK % len(SECONDS)]
-    scene = sample_scene(rng, held_out=False, frames=1 + round(seconds * FPS), world=WORLDS[world])
-    size = rng.choices(list(SHAPE_WEIGHTS), list(SHAPE_WEIGHTS.values()))[0]
-    text = captions(scene, language, rng, 1)[0]
-    steps = [Step(text, scene, named(scene, text, language), ())]
-    while len(steps) < turns:
-        edit = sample_edit(steps[-1].scene, rng)
-        text = instruction(edit, language, rng)
-        if (wanted := asked(edit, text, language)) and not has_held_out(edit.scene_after):
-            steps.append(Step(text, edit.scene_after, wanted, kept(edit)))
-    return Talk(number, seconds, size, tuple(steps))
+    seconds = SECONDS[number // BLOCK % len(SECONDS)]
+    draw = Draws(WORLDS[world], 1 + round(seconds * FPS), held_out=False)
+    said = conversation(number, turns - 1, Random(f"preference {number}"), draw)
+    edits = [Step(step.text, step.edit.scene_after, step.asked, step.kept) for step in said.steps]
+    return Talk(number, seconds, said.size, (Step(said.text, said.scene, said.claims, ()), *edits))
 
 
 def rating(judge: Judge, step: Step, was: tuple[Judgement, Scene] | None, now: Judgement) -> float:
@@ -109,7 +100,7 @@ def _probability(judgement: Judgement, claim: Claim, scene: Scene, value: str) -
 
 def make(args: argparse.Namespace, first: int) -> str:
     """The file of the conversations from `first` on: JSONL, a pair a line."""
-    generator, judge = _tools(args)
+    generator, judge = tools(args.model, args.judge)
     talks = [
         talk(n, args.turns, judge.world)
         for n in range(first, min(first + args.together, args.first + args.conversations))
@@ -168,19 +159,13 @@ def _answer(video: GeneratedVideo, score: float) -> dict[str, Any]:
     return made_by | {"rating": round(score, 4), "turns": [turn_record(video.turn)]}
 
 
-_kept: dict[str, Any] = {}
-
-
-def _tools(args: argparse.Namespace) -> tuple[VideoGenerator, Judge]:
+@cache
+def tools(model: str | None, judge_folder: str) -> tuple[VideoGenerator, Judge]:
     """The model and the judge, loaded once a process. ValueError if they are of two worlds."""
-    if not _kept:
-        generator, judge = VideoGenerator.from_pretrained(args.model), Judge.load(args.judge)
-        if judge.world != trained_world(generator):
-            raise ValueError(
-                f"the judge knows the world {judge.world}, the model {trained_world(generator)}: give another"
-            )
-        _kept["tools"] = generator, judge
-    return _kept["tools"]
+    generator, judge = VideoGenerator.from_pretrained(model), Judge.load(judge_folder)
+    if judge.world != (world := trained_world(generator)):
+        raise ValueError(f"the judge knows the world {judge.world}, the model {world}: give another")
+    return generator, judge
 
 
 def _file(args: argparse.Namespace, first: int) -> Path:

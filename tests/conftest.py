@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+from contextlib import contextmanager
+from itertools import count
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors: more threads only wait for each other
 
@@ -14,6 +17,32 @@ from hypothesis import settings
 # The same examples in every run, and nothing written beside the code.
 settings.register_profile("quiet", deadline=None, derandomize=True, database=None)
 settings.load_profile("quiet")
+
+
+def log_of(folder, key):
+    """What a training run logged under a name, in order."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [line[key] for line in lines if key in line]
+
+
+@pytest.fixture
+def cut_at(monkeypatch):
+    """`with cut_at(module, name, n):` ends what runs inside, as Ctrl-C does, at the n-th call of a function of the module."""
+
+    @contextmanager
+    def cut_at(module, name, n):
+        real, calls = getattr(module, name), count(1)
+
+        def power_cut(*args):
+            if next(calls) == n:
+                raise KeyboardInterrupt
+            return real(*args)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(module, name, power_cut)
+            yield
+
+    return cut_at
 
 
 class FakeVideoTokenizer(torch.nn.Module):

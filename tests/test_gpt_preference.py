@@ -19,6 +19,7 @@ from gpt_video.learning import VideoLoss
 from gpt_video.preference import likelihoods, main, read_pairs
 from gpt_video.request import GenerateRequest, PastTurn
 from tests.chat_versions import Library
+from tests.conftest import log_of
 from tests.tiny_model import make_bundle
 
 LIKED, DISLIKED = range(0, 60), range(60, 125)  # codes of the better and of the worse videos
@@ -67,11 +68,6 @@ def run(bundle, generator, tmp_path):
     return run
 
 
-def log_of(folder, key):
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [line[key] for line in lines if key in line]
-
-
 def test_what_was_liked_becomes_likelier_for_questions_it_never_saw_too(run, bundle, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(preference, "LOG_EVERY", 1)
     result = run("out")
@@ -106,20 +102,10 @@ def test_few_pairs_are_all_learnt_from_and_the_reader_is_told(generator, bundle,
     assert "no question was held out, so nobody knows what this model learnt" in capsys.readouterr().out
 
 
-def test_a_run_cut_in_the_middle_ends_where_an_uninterrupted_one_does(run, tmp_path, monkeypatch):
+def test_a_run_cut_in_the_middle_ends_where_an_uninterrupted_one_does(run, cut_at):
     straight = run("straight")
-    descend, calls = preference.descend, []
-
-    def power_cut(*args):
-        calls.append(True)
-        if len(calls) == 15:
-            raise KeyboardInterrupt
-        return descend(*args)
-
-    monkeypatch.setattr(preference, "descend", power_cut)
-    with pytest.raises(KeyboardInterrupt):
+    with cut_at(preference, "descend", 15):
         run("cut")
-    monkeypatch.setattr(preference, "descend", descend)
     assert run("cut") == pytest.approx(straight, abs=1e-5)
 
 

@@ -1,6 +1,5 @@
 """The training loop: it learns, resumes exactly after a cut, leaves what transformers loads, and says why it stops."""
 
-import json
 import math
 
 import pytest
@@ -11,7 +10,7 @@ from gpt_video.dataset import IGNORED, PackedBatches
 from gpt_video.model import build_gpt
 from gpt_video.shards import write_shards
 from gpt_video.train import VideoLoss, main
-from tests.conftest import FakeVideoTokenizer, random_frames
+from tests.conftest import FakeVideoTokenizer, log_of, random_frames
 
 pytest.importorskip("pyarrow", reason="token shards need pyarrow (extra `train`)")
 
@@ -43,28 +42,11 @@ def run(data):
     return run
 
 
-def log_of(out, key):
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    return [line[key] for line in lines if key in line]
-
-
-def test_a_run_cut_in_the_middle_ends_where_an_uninterrupted_one_does(run, tmp_path, monkeypatch):
+def test_a_run_cut_in_the_middle_ends_where_an_uninterrupted_one_does(run, tmp_path, monkeypatch, cut_at):
     monkeypatch.setattr(train, "LOG_EVERY", 1)
     straight = run(tmp_path / "straight")
-    step = train.train_step
-
-    calls = []
-
-    def power_cut(*args):
-        calls.append(True)
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        return step(*args)
-
-    monkeypatch.setattr(train, "train_step", power_cut)
-    with pytest.raises(KeyboardInterrupt):
+    with cut_at(train, "train_step", 5):
         run(tmp_path / "cut")
-    monkeypatch.setattr(train, "train_step", step)
     resumed = run(tmp_path / "cut")
     assert log_of(tmp_path / "cut", "step")[-1] == 6
     assert resumed == pytest.approx(straight, abs=1e-6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.recipes import loaded
 
 ROOT = Path(__file__).parents[1]
 # (name, frames, fps, height, width): sizes, frame rates and containers as they come
@@ -144,12 +145,8 @@ def needs_renderer() -> None:
 @pytest.fixture(scope="module")
 def default():
     """The recipe as a module, for what needs no process of its own."""
-    spec = importlib.util.spec_from_file_location("recipe_default", ROOT / "recipes" / "default.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with loaded("default") as module:
+        yield module
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from eval import suite
 from eval.judge import Judgement
 from gpt_video.bundle import load_bundle
 from gpt_video.generate import VideoGenerator
 from gpt_video.preference import read_pairs
 from tests.painted_scenes import ReadingJudge, truth
+from tests.recipes import loaded
 from tests.tiny_model import make_bundle
 
 ROOT = Path(__file__).parents[1]
@@ -22,12 +22,8 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def recipe():
     """The recipe as a module."""
-    spec = importlib.util.spec_from_file_location("recipe_self_rated", ROOT / "recipes" / "self_rated.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with loaded("self_rated") as module:
+        yield module
 
 
 @pytest.mark.parametrize("world", ["core", "wide"])
@@ -57,13 +53,10 @@ def test_conversations_are_of_what_training_may_show_and_a_function_of_their_num
 
 def test_pairs_are_written_once_and_are_what_preference_training_reads(recipe, tmp_path: Path, monkeypatch) -> None:
     # The tiny model's words are short pieces, so captions must be short.
-    monkeypatch.setattr(
-        recipe, "captions", lambda scene, *_: [f"a {scene.subjects[0].colour} {scene.subjects[0].kind}"]
-    )
+    monkeypatch.setattr(suite, "captions", lambda scene, *_: [f"a {scene.subjects[0].colour} {scene.subjects[0].kind}"])
     bundle, out = make_bundle(tmp_path / "bundle"), tmp_path / "rated"
     words = ["--model", bundle, "--judge", ROOT / "eval" / "weights", "--out", out, "--conversations", 9]
     few = ["--turns", 2, "--candidates", 2, "--margin", 0]
-    recipe._kept.clear()
     recipe.main([str(word) for word in [*words, *few]])
     files = sorted(out.glob("*.jsonl"))
     assert [file.name for file in files] == ["pairs-0000000.jsonl", "pairs-0000008.jsonl"]
@@ -76,7 +69,5 @@ def test_pairs_are_written_once_and_are_what_preference_training_reads(recipe, t
     recipe.main([str(word) for word in [*words, *few]])
     assert files[0].stat().st_mtime_ns == written
     assert [file.read_text("utf-8") for file in files] == texts
-    recipe._kept.clear()
     with pytest.raises(ValueError, match="the judge knows the world wide, the model core"):
         recipe.main([str(word) for word in [*words, "--judge", ROOT / "eval" / "weights" / "wide", "--first", 80]])
-    recipe._kept.clear()

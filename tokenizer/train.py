@@ -19,7 +19,7 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from tokenizer.data import ClipFolder
-from tokenizer.loop import Clock, descend, log, resume, run_command, save_checkpoint, set_learning_rate
+from tokenizer.loop import Clock, begin, descend, log, resume, run_command, save_checkpoint, set_learning_rate
 from tokenizer.losses import attention, class_surprise, psnr, reconstruction
 from tokenizer.model import PRESETS, VideoTokenizer, VideoTokenizerConfig
 from tokenizer.optimizer import make_optimizers
@@ -103,10 +103,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     if args.overfit:
         return overfit(args)
     # ---- setup
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    set_seed(args.seed)
-    accelerator = Accelerator(mixed_precision=mixed_precision())
+    out, accelerator = begin(args)
     # ---- data, at the sizes of the model
     model = new_model(args)
     clips = ClipFolder(args.data, model.config.shapes)
