@@ -22,7 +22,18 @@ from gpt_video.request import GeneratedVideo, PastTurn
 from tokenizer.video import write_video
 
 SUFFIXES = (".mp4", ".gif")
-SETTINGS = ("prompt", "action", "seconds", "size", "seed", "temperature", "top_k", "top_p", "guidance_scale")
+SETTINGS = (
+    "prompt",
+    "action",
+    "seconds",
+    "size",
+    "seed",
+    "temperature",
+    "top_k",
+    "top_p",
+    "guidance_scale",
+    "candidates",
+)
 
 
 def check_output(path: str | Path) -> Path:
