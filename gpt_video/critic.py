@@ -58,7 +58,7 @@ class CriticConfig:
     form: Form
     codebook_size: int
     text_size: int
-    width: int = 96
+    width: int = 72
     heads: int = 4
     convolutions: int = 4
     picture_layers: int = 2

@@ -3,10 +3,10 @@
     python recipes/critic.py --out runs/critic --stills 40000 --minutes 30 --workers 2
     gpt-video chat --model runs/critic/bundle
 
-Renders OUT/stills/*.npz (codes of first frames, each also in a mirror; what is true of them; what is in each cell), trains both
-readers of gpt_video/critic.py at once, and writes OUT/bundle: the model with its critic, which now makes several first frames and
-goes on with the best. Scenes that the benchmark holds out are in neither. Started again, it goes on where it stopped: with the
-stills that are not there yet, then from the newest checkpoint. A batch is a function of the seed and the step.
+Renders OUT/stills/*.npz (codes of first frames, each also in a mirror; what is true of them; what is in each cell), trains the
+two readers of gpt_video/critic.py, each in a process of its own, and writes OUT/bundle: the model with its critic, which now makes
+several first frames and goes on with the best. Scenes that the benchmark holds out are in neither. Started again, it goes on where
+it stopped: with the stills that are not there yet, then from the newest checkpoints. A batch is a function of seed and step.
 
 Nothing here has seen the judge of eval/ or what it was trained on: who measures must not choose.
 """
@@ -18,15 +18,16 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from eval.attributes import Claim, values_of
@@ -34,7 +35,7 @@ from eval.clips import UNKNOWN, labels_of
 from eval.generators import trained_world
 from eval.suite import Draws, conversation
 from gpt_video.bundle import Bundle, load_bundle, save_bundle
-from gpt_video.critic import COUNT, Critic, CriticConfig, Form, Logits, joined, padded
+from gpt_video.critic import COUNT, Critic, CriticConfig, Form, Logits, Picture, Words, joined, padded
 from gpt_video.diorama.language import noisy
 from gpt_video.diorama.make import SHAPE_WEIGHTS, Choices, rendered_turns
 from gpt_video.diorama.scene import Scene
@@ -67,6 +68,13 @@ LOG_EVERY = 50
 
 Labels = dict[str, np.ndarray]
 Labelled = tuple[Tensor, dict[str, Tensor]]
+
+
+class Facts(NamedTuple):
+    """What both readers are trained for."""
+
+    world: str
+    config: CriticConfig
 
 
 def form_of(world: str) -> Form:
@@ -148,30 +156,54 @@ def render(args: argparse.Namespace, world: str) -> None:
 
 
 class Pictures:
-    """Stills in memory, by shape: rows of codes_N2hw, cells_NKhw and labels."""
+    """What the reader of pictures learns from: stills in memory, by shape, as rows of codes_N2hw, cells_NKhw and labels."""
 
-    def __init__(self, args: argparse.Namespace, is_held: bool):
-        kind = "held" if is_held else "seen"
-        parts: dict[tuple[int, ...], list[Labels]] = {}
-        for path in sorted((Path(args.out) / "stills").glob(f"{kind}-*.npz")):
-            block = dict(np.load(path))
-            parts.setdefault(block["codes"].shape[2:], []).append(block)
-        self.by_shape = [
-            {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]} for blocks in parts.values()
-        ]
+    def __init__(self, args: argparse.Namespace, facts: Facts):
+        self.seed, self.reader = args.seed, Picture(facts.config)
+        self.seen, self.held = (stills_by_shape(args, is_held) for is_held in (False, True))
 
-    def batch(self, rng: np.random.Generator) -> Labelled:
+    def batch(self, step: int) -> Labelled:
         """codes_Nhw of one shape, a part of them wrong, and their labels."""
-        sizes = np.array([len(rows["codes"]) for rows in self.by_shape])
-        rows = self.by_shape[rng.choice(len(sizes), p=sizes / sizes.sum())]
-        chosen = rng.integers(0, len(rows["codes"]), ROWS)
-        turned = rng.integers(0, 2, ROWS)
+        rng = np.random.default_rng((self.seed, step))
+        sizes = np.array([len(rows["codes"]) for rows in self.seen])
+        rows = self.seen[rng.choice(len(sizes), p=sizes / sizes.sum())]
+        chosen, turned = rng.integers(0, len(rows["codes"]), ROWS), rng.integers(0, 2, ROWS)
         codes_Nhw = rows["codes"][chosen, turned].astype(np.int64)
         is_wrong = rng.random(codes_Nhw.shape) < MOST_WRONG_CODES * rng.random((ROWS, 1, 1))
         codes_Nhw[is_wrong] = rng.permutation(codes_Nhw.ravel())[: is_wrong.sum()]
         labels = {name: torch.from_numpy(values[chosen]) for name, values in rows.items() if name != "codes"}
         labels["cells"][turned == 1] = labels["cells"][turned == 1].flip(-1)
         return torch.from_numpy(codes_Nhw), labels
+
+    def losses(self, reader: Any, batch: Labelled) -> dict[str, Tensor]:
+        form, cells_NQhw = reader(batch[0])
+        return picture_losses(form, cells_NQhw, batch[1])
+
+    @torch.inference_mode()
+    def accuracy(self) -> dict[str, float]:
+        """Shares that are right of held-out stills, by attribute."""
+        hits = Hits()
+        for rows in self.held:
+            codes_Nhw = torch.from_numpy(rows["codes"][:, 0].astype(np.int64))
+            parts = [self.reader(part)[0] for part in codes_Nhw.split(128)]
+            for name in parts[0]:
+                values, label = torch.cat([part[name] for part in parts]), torch.from_numpy(rows[name])
+                known = label.amax(-1) == 1 if name == "colour" else label > 0 if name == COUNT else label != UNKNOWN
+                label = label.argmax(-1) if name == "colour" else label
+                hits.add(f"{name} seen", values.argmax(-1) == label, known)
+                if name == COUNT:
+                    hits.add("kind seen", values.softmax(-1)[..., 0] < 0.5, known)
+        return hits.shares()
+
+
+def stills_by_shape(args: argparse.Namespace, is_held: bool) -> list[Labels]:
+    parts: dict[tuple[int, ...], list[Labels]] = {}
+    for path in sorted((Path(args.out) / "stills").glob(f"{'held' if is_held else 'seen'}-*.npz")):
+        block = dict(np.load(path))
+        parts.setdefault(block["codes"].shape[2:], []).append(block)
+    return [
+        {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]} for blocks in parts.values()
+    ]
 
 
 def picture_losses(logits: Logits, found_NQhw: Tensor, labels: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -189,7 +221,7 @@ def picture_losses(logits: Logits, found_NQhw: Tensor, labels: dict[str, Tensor]
     }
     is_there = labels["colour"].sum(dim=-1) > 0
     terms["colour seen"] = F.cross_entropy(logits["colour"][is_there], labels["colour"][is_there])
-    for name in logits.keys() - {COUNT, "colour"}:
+    for name in (name for name in logits if name not in (COUNT, "colour")):
         known = labels[name] != UNKNOWN
         surprise = F.cross_entropy(logits[name].flatten(0, -2), labels[name].flatten(), ignore_index=UNKNOWN)
         terms[f"{name} seen"] = surprise if known.any() else logits[name].sum() * 0
@@ -236,13 +268,18 @@ def words_labels(scene: Scene, claims: Sequence[Claim] | set[Claim], form: Form)
 
 
 class Conversations:
-    """Random conversations as the reader of words gets them."""
+    """What the reader of words learns from: random conversations, none twice."""
 
-    def __init__(self, encode: Any, world: str, form: Form, text_size: int):
-        self.encode, self.world, self.form, self.text_size = encode, world, form, text_size
+    def __init__(self, args: argparse.Namespace, facts: Facts):
+        self.seed, self.reader = args.seed, Words(facts.config)
+        self.world, self.form, self.text_size = facts.world, facts.config.form, facts.config.text_size
+        self.encode = load_bundle(args.model, device="cpu").text_tokenizer.encode
 
-    def batch(self, rng: Random, rows: int, held_out: bool = False) -> Labelled:
+    def batch(self, step: int) -> Labelled:
         """ids_BL and labels."""
+        return self.drawn(Random(f"{self.seed} {step}"), ROWS)
+
+    def drawn(self, rng: Random, rows: int, held_out: bool = False) -> Labelled:
         drawn: list[Talk] = []
         while len(drawn) < rows:
             drawn += talks(rng, self.world, self.form, held_out)
@@ -250,6 +287,20 @@ class Conversations:
         texts = [joined([self.encode(noisy(text, rng)) for text in said], self.text_size) for said, _ in drawn]
         labels = {name: torch.from_numpy(np.stack([label[name] for _, label in drawn])) for name in drawn[0][1]}
         return padded(texts), labels
+
+    def losses(self, reader: Any, batch: Labelled) -> dict[str, Tensor]:
+        return words_losses(reader(batch[0]), batch[1], self.form)
+
+    @torch.inference_mode()
+    def accuracy(self) -> dict[str, float]:
+        """Shares that are right of what conversations about held-out scenes say, and of what they do not say."""
+        hits = Hits()
+        ids_BL, labels = self.drawn(Random("held out"), HELD_TALKS, held_out=True)
+        for name, values in self.reader(ids_BL).items():
+            found, label, unsaid = values.argmax(-1), labels[name], values.shape[-1] - 1
+            hits.add(f"{name} said", found == label, (label != UNKNOWN) & (label != unsaid))
+            hits.add(f"{name} not said", found == label, label == unsaid)
+        return hits.shares()
 
 
 def words_losses(logits: Logits, labels: dict[str, Tensor], form: Form) -> dict[str, Tensor]:
@@ -267,60 +318,85 @@ def words_losses(logits: Logits, labels: dict[str, Tensor], form: Form) -> dict[
 # The loop
 
 
-class Both(nn.Module):
-    """The two readers and their losses."""
+class Lesson(Protocol):
+    """A reader and what it learns from."""
 
-    def __init__(self, critic: Critic):
-        super().__init__()
-        self.critic = critic
+    reader: Any
 
-    def forward(self, pictures: Labelled, words: Labelled) -> dict[str, Tensor]:
-        (seen, cells), said = self.critic.picture(pictures[0]), self.critic.words(words[0])
-        terms = picture_losses(seen, cells, pictures[1])
-        return terms | words_losses(said, words[1], self.critic.config.form)
+    def batch(self, step: int) -> Labelled: ...
+
+    def losses(self, reader: Any, batch: Labelled) -> dict[str, Tensor]: ...
+
+    def accuracy(self) -> dict[str, float]: ...
 
 
-def make_optimizers(critic: Critic, learning_rate: float) -> list[torch.optim.Optimizer]:
+LESSONS: dict[str, Callable[[argparse.Namespace, Facts], Lesson]] = {"picture": Pictures, "words": Conversations}
+
+
+class Hits:
+    """What was right, by name."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[Tensor]] = {}
+
+    def add(self, name: str, is_right: Tensor, counts: Tensor) -> None:
+        """is_right: of any shape; those of which counts is true are counted."""
+        self.found.setdefault(name, []).append(is_right[counts].float())
+
+    def shares(self) -> dict[str, float]:
+        joint = {name: torch.cat(found) for name, found in self.found.items()}
+        return {name: round(float(found.mean()), 4) for name, found in joint.items() if len(found)}
+
+
+def make_optimizers(reader: nn.Module, learning_rate: float) -> list[torch.optim.Optimizer]:
     """Muon for convolutions and for the matrices of attention; AdamW for all else."""
-    named = dict(critic.named_parameters())
-    matrices = {name: p for name, p in named.items() if p.ndim == 2 and ".looks." in name}
+    named = dict(reader.named_parameters())
+    matrices = {name: p for name, p in named.items() if p.ndim == 2 and "looks." in name}
     rest = [p for name, p in named.items() if p.ndim != 4 and name not in matrices]
-    return [
-        ConvolutionMuon([p for p in named.values() if p.ndim == 4], MUON_RATE * learning_rate),
+    convolutions = [p for p in named.values() if p.ndim == 4]
+    optimizers: list[torch.optim.Optimizer] = [
         Muon(list(matrices.values()), MUON_RATE * learning_rate, weight_decay=0.01),
         torch.optim.AdamW(rest, learning_rate, betas=(0.9, 0.95), weight_decay=0.01),
     ]
+    return optimizers + ([ConvolutionMuon(convolutions, MUON_RATE * learning_rate)] if convolutions else [])
 
 
-@torch.inference_mode()
-def accuracy(critic: Critic, pictures: Pictures, words: Conversations) -> dict[str, float]:
-    """Shares that are right of held-out scenes: of what is seen, of what is said, and of what is not said."""
-    critic.eval()
-    hits: dict[str, list[np.ndarray]] = {}
+def train(task: tuple[argparse.Namespace, str, Facts]) -> dict[str, Any]:
+    """Trains one reader in OUT/picture or OUT/words and leaves reader.safetensors there; returns how, and what it gets right."""
+    args, name, facts = task
+    # ---- setup
+    out, accelerator = begin(argparse.Namespace(out=Path(args.out) / name, seed=args.seed))
+    lesson = LESSONS[name](args, facts)
+    reader = accelerator.prepare(lesson.reader.train())
+    optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(lesson.reader, args.learning_rate)]
+    clock = Clock()
+    resume(out, accelerator, clock)
+    # ---- loop
+    while clock.progress(args) < 1:
+        start = time.monotonic()
+        set_learning_rate(optimizers, clock.step, clock.progress(args))
+        with accelerator.autocast():
+            terms = lesson.losses(reader, lesson.batch(clock.step))
+        loss = torch.stack(list(terms.values())).sum()
+        descend(loss, reader, optimizers, accelerator)
+        clock.tick(time.monotonic() - start, accelerator)
+        if clock.step % LOG_EVERY == 0:
+            log(out, accelerator, clock, {n: float(term.detach()) for n, term in {"loss": loss, **terms}.items()})
+        if clock.step % args.evaluate_every == 0:
+            save_checkpoint(out, accelerator, clock.step)
+            log(out, accelerator, clock, {"held out": lesson.accuracy()})
+    # ---- the end
+    save_checkpoint(out, accelerator, clock.step)
+    found = lesson.accuracy()
+    log(out, accelerator, clock, {"held out": found})
+    state = {n: tensor.contiguous() for n, tensor in lesson.reader.state_dict().items()}
+    save_file(state, out / "reader.safetensors")
+    return {"steps": clock.step, "minutes": round(clock.minutes, 1), "right of held-out scenes": found}
 
-    def count(name: str, is_right: Tensor, counts: Tensor) -> None:
-        hits.setdefault(name, []).append(is_right[counts].float().numpy())
 
-    for rows in pictures.by_shape:
-        codes_Nhw = torch.from_numpy(rows["codes"][:, 0].astype(np.int64))
-        parts = [critic.picture(part)[0] for part in codes_Nhw.split(128)]
-        for name in parts[0]:
-            values = torch.cat([part[name] for part in parts])
-            label = torch.from_numpy(rows[name])
-            known = label.amax(-1) == 1 if name == "colour" else label > 0 if name == COUNT else label != UNKNOWN
-            label = label.argmax(-1) if name == "colour" else label
-            count(f"{name} seen", values.argmax(-1) == label, known)
-            if name == COUNT:
-                count("kind seen", values.softmax(-1)[..., 0] < 0.5, known)
-    ids_BL, labels = words.batch(Random("held out"), HELD_TALKS, held_out=True)
-    for name, values in critic.words(ids_BL).items():
-        unsaid = values.shape[-1] - 1
-        found, label = values.argmax(-1), labels[name]
-        count(f"{name} said", found == label, (label != UNKNOWN) & (label != unsaid))
-        count(f"{name} not said", found == label, label == unsaid)
-    critic.train()
-    joint = {name: np.concatenate(found) for name, found in hits.items()}
-    return {name: round(float(found.mean()), 4) for name, found in joint.items() if len(found)}
+def one_thread() -> None:
+    """Of a process for one of such small networks: two threads take longer than one (EXPERIMENTS.md)."""
+    torch.set_num_threads(1)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -333,62 +409,41 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--candidates", type=int, default=4, help="first frames that the model will choose among")
     parser.add_argument("--evaluate-every", type=int, default=1000, help="steps")
-    parser.add_argument("--workers", type=int, default=2, help="processes that render")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=2,
+        help="processes that render; with 1 the readers are trained one after the other",
+    )
     parser.add_argument("--seed", type=int, default=5000)
     return parser.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> dict[str, float]:
+def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Renders, trains, writes the bundle; returns what the critic gets right."""
     args = parse(argv)
-    # ---- data
     bundle = load_bundle(args.model, device="cpu")
-    world = trained_world(VideoGenerator(bundle))
-    form = form_of(world)
+    world, out = trained_world(VideoGenerator(bundle)), Path(args.out)
+    sizes = bundle.vocabulary.codebook_size, bundle.vocabulary.text_size
+    facts = Facts(world, CriticConfig(form_of(world), *sizes))
     render(args, world)
-    out, accelerator = begin(args)
-    seen, held = Pictures(args, is_held=False), Pictures(args, is_held=True)
-    words = Conversations(bundle.text_tokenizer.encode, world, form, bundle.vocabulary.text_size)
-    # ---- model and optimizers
-    critic = Critic(CriticConfig(form, bundle.vocabulary.codebook_size, bundle.vocabulary.text_size))
-    model = accelerator.prepare(Both(critic).train())
-    optimizers = [accelerator.prepare(optimizer) for optimizer in make_optimizers(critic, args.learning_rate)]
-    clock = Clock()
-    resume(out, accelerator, clock)
-    # ---- loop
-    while clock.progress(args) < 1:
-        start = time.monotonic()
-        set_learning_rate(optimizers, clock.step, clock.progress(args))
-        batch = seen.batch(np.random.default_rng((args.seed, clock.step)))
-        said = words.batch(Random(f"{args.seed} {clock.step}"), ROWS)
-        with accelerator.autocast():
-            terms = model(batch, said)
-        loss = torch.stack(list(terms.values())).sum()
-        descend(loss, model, optimizers, accelerator)
-        clock.tick(time.monotonic() - start, accelerator)
-        if clock.step % LOG_EVERY == 0:
-            log(out, accelerator, clock, {"loss": float(loss), **{name: float(term) for name, term in terms.items()}})
-        if clock.step % args.evaluate_every == 0:
-            save_checkpoint(out, accelerator, clock.step)
-            log(out, accelerator, clock, {"held out": accuracy(critic, held, words)})
-    # ---- the end
-    save_checkpoint(out, accelerator, clock.step)
-    found = accuracy(critic, held, words)
-    log(out, accelerator, clock, {"held out": found})
-    facts = {
-        "recipe": "recipes/critic.py",
-        "stills": sum(len(rows["codes"]) for rows in seen.by_shape),
-        "steps": clock.step,
-        "minutes": round(clock.minutes, 1),
-        "seed": args.seed,
-        "right of held-out scenes": found,
-    }
-    name = with_critic(bundle, critic, args.candidates, facts, out / "bundle")
+    tasks = [(args, name, facts) for name in LESSONS]
+    if args.workers == 1:
+        trained = [train(task) for task in tasks]
+    else:
+        with multiprocessing.get_context("spawn").Pool(len(tasks), one_thread) as pool:
+            trained = pool.map(train, tasks)
+    critic = Critic(facts.config)
+    for name in LESSONS:
+        getattr(critic, name).load_state_dict(load_file(out / name / "reader.safetensors"))
+    record = {"recipe": "recipes/critic.py", "stills": args.stills, "seed": args.seed}
+    record |= dict(zip(LESSONS, trained, strict=True))
+    name = with_critic(bundle, critic, args.candidates, record, out / "bundle")
     print(f"{out / 'bundle'} is model {name}: it makes {args.candidates} first frames and goes on with the best")
-    return found
+    return record
 
 
-def with_critic(bundle: Bundle, critic: Critic, candidates: int, facts: dict[str, Any], folder: Path) -> str:
+def with_critic(bundle: Bundle, critic: Critic, candidates: int, record: dict[str, Any], folder: Path) -> str:
     """Writes the model with its critic into `folder`; returns its hash."""
     return save_bundle(
         folder,
@@ -397,7 +452,7 @@ def with_critic(bundle: Bundle, critic: Critic, candidates: int, facts: dict[str
         bundle.text_tokenizer,
         replace(bundle.settings, candidates=candidates),
         card=(bundle.folder / "MODEL_CARD.md").read_text("utf-8"),
-        manifest=json.loads((bundle.folder / "training_data.json").read_text("utf-8")) | {"critic": facts},
+        manifest=json.loads((bundle.folder / "training_data.json").read_text("utf-8")) | {"critic": record},
         pictures=sorted((bundle.folder / "pictures").glob("*")),
         critic=critic,
     )

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from gpt_video import preference
 from gpt_video.bundle import BundleError, load_bundle, save_bundle, write_sums
 from gpt_video.critic import COUNT, LONGEST_TEXT, Critic, CriticConfig, Form, joined, padded
 from gpt_video.files import save_video
@@ -248,6 +249,14 @@ def test_a_model_without_a_critic_makes_one(tiny_generator):
             replace(RED, candidates=wrong)
 
 
+def test_a_model_that_is_trained_on_keeps_its_critic(chooser, tmp_path):
+    preference.save(tmp_path, chooser, {"pairs": 3})
+    trained = load_bundle(tmp_path / "bundle", dtype=torch.float32, device="cpu")
+    assert trained.settings.candidates == 5
+    for mine, theirs in zip(trained.critic.parameters(), chooser.bundle.critic.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
 def test_the_critic_of_another_model_is_refused(tiny_bundle, tmp_path):
     add_critic(tiny_bundle, tmp_path / "bundle", candidates=4, text_size=77)
     with pytest.raises(BundleError, match="critic is that of another model"):
@@ -322,11 +331,12 @@ def test_the_recipe_gives_a_model_its_critic_and_goes_on_where_it_stopped(recipe
     files = {path.name: path.stat().st_mtime_ns for path in (out / "stills").iterdir()}
     assert sorted(files) == ["held-00000.npz", "seen-00000.npz", "seen-00001.npz"]
     found = recipe.main([*words, "--steps", "4"])
+    right = {name for part in ("picture", "words") for name in found[part]["right of held-out scenes"]}
     assert {path.name: path.stat().st_mtime_ns for path in (out / "stills").iterdir()} == files
-    assert {"kind seen", "colour seen", "colour said"} <= found.keys()
+    assert {"kind seen", "colour seen", "colour said", "place not said"} <= right
     made = load_bundle(out / "bundle", dtype=torch.float32, device="cpu")
     assert made.settings.candidates == 3 and made.critic is not None
-    assert json.loads((out / "bundle" / "training_data.json").read_text())["critic"]["steps"] == 4
+    assert json.loads((out / "bundle" / "training_data.json").read_text())["critic"]["words"]["steps"] == 4
     video = VideoGenerator(made).generate(RED)
     assert video.request.candidates == 3
     # What an uninterrupted run of as many steps gives.
