@@ -1,7 +1,7 @@
 """Many videos from a file of prompts: `gpt-video batch prompts.jsonl --out DIR`.
 
 Enters: .txt (a prompt a line), .csv (a header line, a column `prompt`) or .jsonl (an object a line, a key `prompt`). The other
-columns or keys are optional: id, seconds, size, seed, action, image, video, temperature, top_k, top_p, guidance_scale, candidates.
+columns or keys are optional: id, seconds, size, seed, action, image, video, temperature, top_k, top_p, guidance_scale.
 Leaves: DIR/ID.mp4 with its sidecar for each, and DIR/manifest.jsonl, a line for each result; the last line of an id counts.
 A second run makes only what is missing, failed, or has other settings (of the line, its files, or the model).
 """
@@ -28,7 +28,6 @@ from tokenizer.video import read_image
 MANIFEST = "manifest.jsonl"
 NUMBERS: dict[str, type] = {
     "seconds": float, "seed": int, "temperature": float, "top_k": int, "top_p": float, "guidance_scale": float,
-    "candidates": int,
 }  # fmt: skip
 OnProgress = Callable[[int, int], None]
 KEYS = ("prompt", "size", "action", "image", "video", *NUMBERS)

@@ -1,6 +1,6 @@
 """A model on disk: one folder that holds everything needed to make videos.
 
-    tokenizer/  gpt/  text/  [critic/]  generation_config.json  MODEL_CARD.md  training_data.json  SHA256SUMS  [pictures/]
+    tokenizer/  gpt/  text/  generation_config.json  MODEL_CARD.md  training_data.json  SHA256SUMS  [pictures/]
 
 Enters: the trained parts, or the path of such a folder, or the id of one on the Hugging Face hub. Leaves: a `Bundle` with
 the parts in memory. Every file is checked against SHA256SUMS at load; weights are safetensors only.
@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gpt_video.critic import Critic
 from gpt_video.disk import file_sha256
 from gpt_video.dtype import best_dtype
 from gpt_video.sequence import Vocabulary
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 DEFAULT_FOLDER = Path(__file__).parent / "weights"
 SETTINGS_FILE, SUMS_FILE = "generation_config.json", "SHA256SUMS"
-YOUNGER = {"guidance_with_video": None, "candidates": 1}  # settings that came after the format, as they were before
+YOUNGER = {"guidance_with_video": None}  # settings that came after the format, as they were before
 PARTS = ("tokenizer_hash", "text_size", "codebook_size", "vocabulary_size")
 REQUIRED = ("tokenizer/config.json", "gpt/config.json", SETTINGS_FILE)
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -55,7 +54,6 @@ class BundleSettings:
     lengths of a turn that starts or edits a video, and of one that goes on from its end. `window`: tokens the GPT sees.
     `guidance_with_video`: what guidance is where earlier video is read along, if it is not `guidance_scale`: an edit or a
     continuation unless it asks for another, and a window that rolls on at most. Words that pull hard tear at what should stay.
-    `candidates`: first frames made of a video, of which the critic chooses one.
     """
 
     window: int
@@ -68,7 +66,6 @@ class BundleSettings:
     top_p: float = 0.95
     guidance_scale: float = 2.0
     guidance_with_video: float | None = None
-    candidates: int = 1
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,6 @@ class Bundle:
     model_hash: str
     tokenizer_hash: str
     dtype: torch.dtype
-    critic: Critic | None = None
 
 
 def save_bundle(
@@ -96,7 +92,6 @@ def save_bundle(
     card: str,
     manifest: Mapping[str, Any],
     pictures: Iterable[str | Path] = (),
-    critic: Critic | None = None,
 ) -> str:
     """Writes the whole folder under a temporary name, then puts it in place of `folder`; returns its model hash.
 
@@ -113,8 +108,6 @@ def save_bundle(
         video_tokenizer.save_pretrained(new / "tokenizer", dtype=torch.float16)
         _save_gpt(gpt, new / "gpt")
         text_tokenizer.save(new / "text")
-        if critic is not None:
-            critic.save(new / "critic")
         stored_tokenizer = VideoTokenizer.from_pretrained(new / "tokenizer")
         parts = _parts_record(Vocabulary(text_tokenizer.vocab_size, video_tokenizer.codebook_size), stored_tokenizer)
         _write_json(new / SETTINGS_FILE, {"format_version": FORMAT_VERSION, **asdict(settings), **parts})
@@ -164,7 +157,6 @@ def load_bundle(
         model_hash(folder),
         record["tokenizer_hash"],
         dtype,
-        _load_critic(folder, record, vocabulary, device),
     )
 
 
@@ -306,19 +298,6 @@ def _load_gpt(folder: Path, dtype: torch.dtype) -> Qwen3ForCausalLM:
 
     with _no_progress_bars():
         return Qwen3ForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
-
-
-def _load_critic(
-    folder: Path, record: Mapping[str, Any], vocabulary: Vocabulary, device: torch.device
-) -> Critic | None:
-    if not (folder / "critic").is_dir():
-        if record["candidates"] != 1:
-            raise BundleError(f"{folder} makes {record['candidates']} candidates and has no critic: export it again")
-        return None
-    critic = Critic.load(folder / "critic")
-    if (critic.config.codebook_size, critic.config.text_size) != (vocabulary.codebook_size, vocabulary.text_size):
-        raise BundleError(f"{folder / 'critic'} is that of another model: put the right one there, or train one")
-    return critic.to(device)
 
 
 @contextmanager

@@ -55,9 +55,6 @@ def generate(
     top_p: Annotated[
         float | None, typer.Option(help="Sample among the likeliest codes of this total probability.")
     ] = None,
-    candidates: Annotated[
-        int | None, typer.Option(help="First frames made, of which the critic chooses one; 1 is the quickest.")
-    ] = None,
 ) -> None:
     """Makes a video from a sentence, an image and a sentence, or a video and a sentence.
 
@@ -72,7 +69,7 @@ def generate(
 
     check_output(out)
     options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "guidance_scale": guidance}
-    options |= {"seconds": seconds, "size": size, "seed": seed, "candidates": candidates}
+    options |= {"seconds": seconds, "size": size, "seed": seed}
     GenerateRequest(prompt, **options)  # what is wrong without a model is said before one is loaded
     if image is not None:
         options["image"] = read_image(image)
@@ -175,11 +172,10 @@ def info(model: ModelOption = None) -> None:
     """Checks a model's files and says what it can do."""
     generator = _load(model)
     bundle, settings = generator.bundle, generator.settings
-    parts: dict[str, Any] = {"gpt": bundle.gpt, "tokenizer": bundle.video_tokenizer}
-    parts |= {} if bundle.critic is None else {"critic": bundle.critic}
+    parts = {"gpt": bundle.gpt, "tokenizer": bundle.video_tokenizer}
     kinds = {kind: generator.lengths(kind) for kind in ("new", "continue")}
     lengths = {kind: [known.seconds(t) for t in known.trained] for kind, known in kinds.items()}
-    sampling = ("temperature", "top_k", "top_p", "guidance_scale", "candidates")
+    sampling = ("temperature", "top_k", "top_p", "guidance_scale")
     facts = {
         "folder": str(bundle.folder),
         "model": bundle.model_hash,

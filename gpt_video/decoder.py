@@ -10,7 +10,6 @@ attention, which then needs neither a mask nor copies of the keys.
 
 from __future__ import annotations
 
-from copy import copy
 from typing import NamedTuple
 
 import torch
@@ -39,13 +38,6 @@ class Cache:
         shape = (layers, batch, heads, size, width)
         self.keys, self.values = like.new_empty(shape).unbind(0), like.new_empty(shape).unbind(0)
         self.length = 0
-
-    def rows(self, rows_N: Tensor) -> Cache:
-        """A cache of copies of these rows, in this order, with as much room."""
-        other = copy(self)
-        other.keys = tuple(keys_BKSE[rows_N] for keys_BKSE in self.keys)
-        other.values = tuple(values_BKSE[rows_N] for values_BKSE in self.values)
-        return other
 
 
 class Decoder:

@@ -25,8 +25,6 @@ from gpt_video.decoder import Decoder
 from gpt_video.dtype import reading_dtype
 from gpt_video.sequence import Grid, Vocabulary
 
-Choose = Callable[[torch.Tensor], torch.Tensor]  # codes_BNhw of N candidates -> index_B of the best
-
 
 @dataclass(frozen=True)
 class Sampling:
@@ -71,8 +69,6 @@ class Engine:
         given: torch.Tensor | None = None,
         start_frame: int = 0,
         should_stop: Callable[[], bool] | None = None,
-        candidates: int = 1,
-        choose: Choose | None = None,
     ) -> Iterator[torch.Tensor]:
         """Yields codes_Bhw int64 of each new latent frame, in order.
 
@@ -80,7 +76,6 @@ class Engine:
         `given`: codes_Bthw of latent frames of this turn that are known already; they are prefilled, not yielded.
         `start_frame`: which latent frame of its turn the first new one is, for the noise (a rolled window starts late).
         `should_stop` is asked before each token; after it says True nothing more is yielded.
-        `candidates`: how often the first new latent frame is made; `choose` says with which of them each row goes on.
         Raises ValueError when the prompts differ in length or the turn does not fit the GPT's window.
         """
         ids_BL = self._prefill_ids(prompts, given, sampling.guidance_scale != 1)
@@ -94,27 +89,17 @@ class Engine:
         cache = self.decoder.new_cache(len(ids_BL), length)
         hidden_BD = self.decoder.read(ids_BL, cache)
         for frame in range(start_frame, start_frame + n_new):
-            many = candidates if choose is not None and frame == start_frame else 1
-            if many > 1:  # the prompt was read once for all of them
-                rows = torch.arange(len(ids_BL), device=ids_BL.device).repeat_interleave(many)
-                hidden_BD, cache = hidden_BD[rows], cache.rows(rows)
-            noise = [self._noise(seed, frame, h * w, candidate) for seed in seeds for candidate in range(many)]
+            noise_BSK = torch.stack([self._noise(seed, frame, h * w) for seed in seeds]).to(ids_BL.device)
             codes: list[torch.Tensor] = []
-            for noise_BK in torch.stack(noise).to(ids_BL.device).unbind(1):
+            for noise_BK in noise_BSK.unbind(1):
                 if should_stop is not None and should_stop():
                     return
                 if codes:
-                    hidden_BD = self.decoder.step(self._ids(codes[-1], len(hidden_BD)), cache)
+                    hidden_BD = self.decoder.step(self._ids(codes[-1], len(ids_BL)), cache)
                 codes.append(sample(self._logits(hidden_BD), noise_BK, sampling))
-            codes_SB = torch.stack(codes)
-            if choose is not None and many > 1:
-                best_B = choose(rearrange(codes_SB, "(h w) (b n) -> b n h w", h=h, n=many)).to(ids_BL.device)
-                chosen_B = torch.arange(len(seeds), device=ids_BL.device) * many + best_B
-                codes_SB = codes_SB[:, chosen_B]
-                cache = cache.rows(torch.cat([chosen_B + start for start in range(0, len(hidden_BD), len(noise))]))
-            yield rearrange(codes_SB, "(h w) b -> b h w", h=h)
+            yield rearrange(torch.stack(codes), "(h w) b -> b h w", h=h)
             if frame + 1 < start_frame + n_new:
-                self.decoder.step(self._ids(codes_SB[-1], len(ids_BL)), cache)
+                self.decoder.step(self._ids(codes[-1], len(ids_BL)), cache)
                 hidden_BD = self.decoder.step(torch.full_like(ids_BL[:, 0], self.vocabulary.frame), cache)
 
     def _prefill_ids(self, prompts: Sequence[np.ndarray], given: torch.Tensor | None, guided: bool) -> torch.Tensor:
@@ -139,10 +124,9 @@ class Engine:
         """float32 logits_BK of the video codes that may follow."""
         return F.linear(hidden_BD, self.video_rows_KD).float()
 
-    def _noise(self, seed: int, frame: int, cells: int, candidate: int = 0) -> torch.Tensor:
-        """Gumbel noise_SK for the cells of one latent frame, a function of (seed, frame, candidate) alone. Made on the CPU."""
-        name = f"{seed} {frame} {candidate}" if candidate else f"{seed} {frame}"
-        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    def _noise(self, seed: int, frame: int, cells: int) -> torch.Tensor:
+        """Gumbel noise_SK for the cells of one latent frame, a function of (seed, frame) alone. Always made on the CPU."""
+        digest = hashlib.blake2b(f"{seed} {frame}".encode(), digest_size=8).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest) >> 1)
         exponential_SK = torch.empty(cells, self.vocabulary.codebook_size).exponential_(generator=generator)
         return -exponential_SK.log()

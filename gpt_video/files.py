@@ -22,18 +22,7 @@ from gpt_video.request import GeneratedVideo, PastTurn
 from tokenizer.video import write_video
 
 SUFFIXES = (".mp4", ".gif")
-SETTINGS = (
-    "prompt",
-    "action",
-    "seconds",
-    "size",
-    "seed",
-    "temperature",
-    "top_k",
-    "top_p",
-    "guidance_scale",
-    "candidates",
-)
+SETTINGS = ("prompt", "action", "seconds", "size", "seed", "temperature", "top_k", "top_p", "guidance_scale")
 
 
 def check_output(path: str | Path) -> Path:

@@ -63,7 +63,7 @@ class Plan:
 
     `before_thw`: the film that this video continues (empty otherwise), decoded before it so that the cut does not show.
     `image_thw`: the given first latent frame (empty otherwise). `made_thw`: what is there of this turn before it is sampled:
-    that, or all that an interrupted run made. `candidates`: how many first latent frames are made to choose one of.
+    that, or all that an interrupted run made.
     """
 
     request: GenerateRequest
@@ -75,7 +75,6 @@ class Plan:
     image_thw: np.ndarray
     made_thw: np.ndarray
     sampling: Sampling
-    candidates: int
 
 
 class VideoGenerator:
@@ -218,10 +217,9 @@ class VideoGenerator:
         sampling = sampling if request.action == "new" else self._steady(sampling)
         asked = {name: getattr(request, name) for name in SAMPLING}
         sampling = replace(sampling, **{name: value for name, value in asked.items() if value is not None})
-        seconds, candidates = self.lengths(request.action).seconds(t), self._candidates(request)
-        choices = {"seconds": seconds, "size": size_name(shape), "candidates": candidates, **vars(sampling)}
-        turns, resolved = self._turns(request, t), replace(request, **choices)
-        plan = Plan(resolved, text_ids, turns, shape, t, before_thw, image_thw, image_thw, sampling, candidates)
+        seconds = self.lengths(request.action).seconds(t)
+        resolved = replace(request, seconds=seconds, size=size_name(shape), **vars(sampling))
+        plan = Plan(resolved, text_ids, self._turns(request, t), shape, t, before_thw, image_thw, image_thw, sampling)
         self.first_window(plan)  # a context that does not fit is an error here too
         return plan
 
@@ -232,7 +230,7 @@ class VideoGenerator:
             slot = sequence.slot_length(len(plan.text_ids))
             window = self.first_window(plan)
             shapes = (len(window.ids_L), slot, window.grid, window.given_thw.shape, plan.t, len(plan.before_thw))
-            groups.setdefault((shapes, plan.sampling, plan.candidates), []).append(index)
+            groups.setdefault((shapes, plan.sampling), []).append(index)
         return [group[i : i + batch_size] for group in groups.values() for i in range(0, len(group), batch_size)]
 
     def _shape(self, request: GenerateRequest) -> tuple[int, int]:
@@ -269,16 +267,6 @@ class VideoGenerator:
             raise ValueError(
                 f"seconds is {request.seconds:g}, more than this model can make: at most {most:g} are possible"
             )
-
-    def _candidates(self, request: GenerateRequest) -> int:
-        """First latent frames to choose among: one where it is given, or follows from the frame before it."""
-        if request.candidates not in (None, 1) and self.bundle.critic is None:
-            raise ValueError(
-                f"candidates is {request.candidates}: this model has no critic to choose among them, ask for 1"
-            )
-        if request.action == "continue" or request.image is not None:
-            return 1
-        return self.settings.candidates if request.candidates is None else request.candidates
 
     def _steady(self, sampling: Sampling) -> Sampling:
         """The same with no more guidance than where earlier video is read along."""
@@ -384,8 +372,6 @@ class VideoGenerator:
                 given=given_Bthw if given_Bthw.shape[1] else None,
                 start_frame=len(made),
                 should_stop=should_stop,
-                candidates=1 if made else plans[0].candidates,
-                choose=lambda codes_BNhw: self._best(plans, codes_BNhw),
             )
             n_before = len(made)
             for codes_Bhw in frames:
@@ -395,17 +381,6 @@ class VideoGenerator:
                     break
             if len(made) < n_before + windows[0].n_new:
                 return  # stopped
-
-    def _best(self, plans: Sequence[Plan], codes_BNhw: torch.Tensor) -> torch.Tensor:
-        """index_B: with which of N first latent frames each video goes on, in the eyes of the critic."""
-        critic = self.bundle.critic
-        assert critic is not None, "several candidates were planned without a critic"
-        best = []
-        for plan, codes_Nhw in zip(plans, codes_BNhw, strict=True):
-            texts = [*(turn.text_ids for turn in plan.context), plan.text_ids]
-            source = torch.from_numpy(plan.context[-1].codes_thw[0]).to(self.device) if plan.context else None
-            best.append(critic(texts, codes_Nhw, source).argmax())
-        return torch.stack(best)
 
     def _video(
         self, plan: Plan, row: int, frames_THWC: np.ndarray, codes: list[torch.Tensor], times: list[float]

@@ -314,7 +314,7 @@ def save(out: Path, generator: VideoGenerator, facts: Mapping[str, Any]) -> str:
     card += f"\nThen trained on {facts['pairs']} preferences by `python -m gpt_video.preference`; training_data.json tells more.\n"
     pictures = sorted((bundle.folder / "pictures").glob("*"))
     parts = (bundle.video_tokenizer, bundle.gpt, bundle.text_tokenizer, bundle.settings)
-    return save_bundle(out / "bundle", *parts, card=card, manifest=manifest, pictures=pictures, critic=bundle.critic)
+    return save_bundle(out / "bundle", *parts, card=card, manifest=manifest, pictures=pictures)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,6 @@ class GenerateRequest:
     context: earlier turns, the oldest first.
     image: frame_HWC uint8, becomes the first frame of a new video.
     temperature > 0, top_k >= 0 (0 = off), 0 < top_p <= 1, guidance_scale >= 0 (1 = off).
-    candidates: how many first frames are made, of which the model's critic chooses one; 1 to 64, more take longer.
     Raises ValueError, naming the value, on what no model could do.
     """
 
@@ -56,7 +55,6 @@ class GenerateRequest:
     top_k: int | None = None
     top_p: float | None = None
     guidance_scale: float | None = None
-    candidates: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "context", tuple(self.context))
@@ -77,7 +75,6 @@ class GenerateRequest:
             "top_k": (lambda x: x >= 0 and x == int(x), "a whole number, 0 (off) or more"),
             "top_p": (lambda x: 0 < x <= 1, "more than 0 and at most 1"),
             "guidance_scale": (lambda x: 0 <= x <= 100, "between 0 and 100 (1 is off)"),
-            "candidates": (lambda x: 1 <= x <= 64 and x == int(x), "a whole number from 1 to 64"),
             "seed": (lambda x: 0 <= x < 2**63 and x == int(x), "a whole number from 0 to 2^63 - 1"),
         }
         for name, (holds, expected) in limits.items():

@@ -117,7 +117,6 @@ def make(args: argparse.Namespace, first: int) -> str:
                 seed=1000 * one.number + 10 * turn + candidate,
                 action="edit" if turn else "new",
                 context=context[one.number],
-                candidates=1,  # what the GPT does by itself is rated, the bad ones too
             )
             for one in talks
             for candidate in range(args.candidates)

@@ -129,29 +129,6 @@ def test_noise_follows_the_place_in_the_turn_so_a_branch_repeats_what_was_made(e
     assert torch.equal(rest_Bthw, whole_Bthw[:, 1:])
 
 
-@pytest.mark.parametrize("scale", [1.0, 2.0])
-def test_each_row_goes_on_with_the_first_frame_that_was_chosen(engine, scale):
-    sampling, offered = Sampling(guidance_scale=scale), []
-
-    def choose(codes_BNhw):
-        offered.append(codes_BNhw)
-        return torch.tensor([2, 0])
-
-    rows, seeds = [prompt(), prompt((9, 5, 5))], [4, 8]
-    codes_Bthw = made(engine, rows, sampling, seeds, candidates=3, choose=choose)
-    (codes_BNhw,) = offered
-    assert codes_BNhw.shape == (2, 3, 2, 2)
-    assert torch.equal(codes_Bthw[:, 0], torch.stack([codes_BNhw[0, 2], codes_BNhw[1, 0]]))
-    alone_Bthw = made(engine, rows, sampling, seeds)
-    assert torch.equal(codes_BNhw[:, 0], alone_Bthw[:, 0])  # the first candidate is what is made without any choice
-    assert torch.equal(codes_Bthw[1], alone_Bthw[1])
-    assert len({tuple(codes_hw.flatten().tolist()) for codes_hw in codes_BNhw[0]}) == 3
-    rest_Bthw = made(engine, rows, sampling, seeds, given=codes_Bthw[:, :1], start_frame=1)
-    assert torch.equal(rest_Bthw, codes_Bthw[:, 1:])
-    single_Bthw = made(engine, rows[:1], sampling, seeds[:1], candidates=3, choose=lambda codes: torch.tensor([2]))
-    assert torch.equal(single_Bthw[0], codes_Bthw[0])
-
-
 def test_given_frames_are_read_and_not_yielded(engine):
     given_Bthw = torch.randint(0, 24, (2, 2, 2, 2))
     rows = [prompt(), prompt((9,))]
