@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 
 from chat_app.preferences import export_preferences
 from gpt_video import preference
@@ -21,6 +21,7 @@ from gpt_video.request import GenerateRequest, PastTurn
 from tests.chat_versions import Library
 from tests.conftest import log_of
 from tests.tiny_model import make_bundle
+from tokenizer.loop import begin
 
 LIKED, DISLIKED = range(0, 60), range(60, 125)  # codes of the better and of the worse videos
 
@@ -116,7 +117,8 @@ def test_answers_of_other_lengths_beside_it_do_not_change_a_likelihood(generator
     pairs, left_out = read_pairs([written(tmp_path / "p.jsonl", records)], generator)
     assert len(pairs) == 3
     assert not left_out
-    loss_of, accelerator = VideoLoss(generator.bundle.gpt, generator.bundle.vocabulary), Accelerator(cpu=True)
+    loss_of = VideoLoss(generator.bundle.gpt, generator.bundle.vocabulary)
+    _, accelerator = begin(argparse.Namespace(out=tmp_path, seed=0))  # a process has one precision: that of the loops
     with torch.inference_mode():
         together = likelihoods(loss_of, pairs, accelerator)
         alone = torch.cat([likelihoods(loss_of, [one], accelerator) for one in pairs])

@@ -136,11 +136,8 @@ def test_a_processor_trains_in_bf16_where_that_is_faster(monkeypatch, wanted: st
     monkeypatch.setattr(precision, "probe_gain", lambda: gain)
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     monkeypatch.setenv("GPT_VIDEO_DTYPE", wanted)
-    precision.mixed_precision.cache_clear()
-    try:
-        assert precision.mixed_precision() == answer
-    finally:
-        precision.mixed_precision.cache_clear()
+    # Not the remembered answer, which other tests of this process go on with: a second probe might find another.
+    assert precision.mixed_precision.__wrapped__() == answer
 
 
 def test_the_probe_is_a_ratio_and_draws_no_random_numbers() -> None:
