@@ -32,13 +32,14 @@ VOCABULARY = 2000  # text tokens
 
 @dataclass(frozen=True)
 class Budget:
-    """How much of everything: clips to render, arguments of the two training loops, videos on the contact sheet."""
+    """How much of everything: clips to render, arguments of the three training loops, videos on the contact sheet."""
 
     clips: int
     stills: int
     conversations: int
     held_out: int
     tokenizer: str
+    sharpen: str
     gpt: str
     samples: int
 
@@ -59,6 +60,7 @@ class Budget:
             conversations=fewer(self.conversations),
             held_out=fewer(self.held_out),
             tokenizer=shorter(self.tokenizer),
+            sharpen=shorter(self.sharpen),
             gpt=shorter(self.gpt),
         )
 
@@ -70,6 +72,7 @@ BUDGETS = {
         conversations=6,
         held_out=2,
         tokenizer="--preset tiny --steps 60 --stills 0.5 --latent-frames 8 --frames 5 --evaluate-every 60 --validation-clips 2",
+        sharpen="--steps 10 --latent-frames 4 --frames 5 --evaluate-every 10 --validation-clips 2",
         gpt="--preset tiny --steps 40 --tokens-per-batch 1024 --evaluate-every 40",
         samples=2,
     ),
@@ -78,7 +81,8 @@ BUDGETS = {
         stills=3000,
         conversations=2500,
         held_out=200,
-        tokenizer="--preset stride8-long --minutes 120 --frames 17 --latent-frames 18 --evaluate-every 1000",
+        tokenizer="--preset stride8-long --minutes 80 --frames 17 --latent-frames 18 --evaluate-every 1000",
+        sharpen="--minutes 40 --evaluate-every 1000",
         gpt="--preset 5m --minutes 300 --evaluate-every 1000",
         samples=24,
     ),
@@ -87,7 +91,8 @@ BUDGETS = {
         stills=6000,
         conversations=5000,
         held_out=200,
-        tokenizer="--preset stride8-long --minutes 7 --frames 17 --latent-frames 256 --evaluate-every 1000",
+        tokenizer="--preset stride8-long --minutes 5 --frames 17 --latent-frames 256 --evaluate-every 1000",
+        sharpen="--minutes 2 --latent-frames 256 --evaluate-every 1000",
         gpt="--preset 40m --minutes 12 --tokens-per-batch 32768 --evaluate-every 1000",
         samples=24,
     ),
@@ -107,8 +112,10 @@ def main(argv: list[str] | None = None) -> None:
     train, held_out = out / "data" / "train", out / "data" / "held_out"
     # ---- tokenizer: pixels <-> codes
     stage(out, "tokenizer", lambda: train_tokenizer(budget, train, held_out, out / "tokenizer"))
+    # ---- sharp: its decoder once more, against a critic
+    stage(out, "sharp", lambda: sharpen(budget, train, held_out, out))
     # ---- tokens: every clip as codes, in Parquet shards
-    stage(out, "tokens", lambda: tokenize([train, held_out], out / "tokens", out / "tokenizer" / "model"))
+    stage(out, "tokens", lambda: tokenize([train, held_out], out / "tokens", out / "sharp" / "model"))
     # ---- text: the words of the captions as ids
     stage(out, "text", lambda: train_text(train, out / "text"))
     # ---- gpt: words and codes -> codes
@@ -199,6 +206,13 @@ def train_tokenizer(budget: Budget, train: Path, held_out: Path, out: Path) -> d
     )
 
 
+def sharpen(budget: Budget, train: Path, held_out: Path, out: Path) -> dict[str, float]:
+    from tokenizer.sharpen import main as train_loop
+
+    folders = ["--init", out / "tokenizer" / "model", "--data", train, "--validation", held_out, "--out", out / "sharp"]
+    return train_loop([*map(str, folders), *budget.sharpen.split()])
+
+
 def tokenize(folders: list[Path], out: Path, model: Path) -> dict[str, Any]:
     import torch
 
@@ -225,7 +239,7 @@ def train_text(train: Path, out: Path) -> dict[str, int]:
 def train_gpt(budget: Budget, out: Path) -> dict[str, float]:
     from gpt_video.train import main as train_loop
 
-    tokens, text, tokenizer = out / "tokens", out / "text", out / "tokenizer" / "model"
+    tokens, text, tokenizer = out / "tokens", out / "text", out / "sharp" / "model"
     folders = [
         "--shards",
         tokens / "train",
@@ -247,7 +261,7 @@ def make_bundle(out: Path, args: argparse.Namespace) -> dict[str, str]:
     from tokenizer import VideoTokenizer
 
     gpt = Qwen3ForCausalLM.from_pretrained(out / "gpt" / "gpt", local_files_only=True)
-    video_tokenizer = VideoTokenizer.from_pretrained(out / "tokenizer" / "model")
+    video_tokenizer = VideoTokenizer.from_pretrained(out / "sharp" / "model")
     name = save_bundle(
         out / "bundle",
         video_tokenizer,
@@ -256,7 +270,7 @@ def make_bundle(out: Path, args: argparse.Namespace) -> dict[str, str]:
         trained_settings(out, video_tokenizer, gpt.config.max_position_embeddings),
         card=CARD.format(data=args.data or "the diorama", budget=args.budget),
         manifest=manifest(out, args),
-        pictures=[path for path in (out / "gpt" / "loss.png", out / "tokenizer" / "sheet-last.png") if path.exists()],
+        pictures=[path for path in (out / "gpt" / "loss.png", out / "sharp" / "sheet-last.png") if path.exists()],
     )
     return {"model": name}
 
@@ -288,7 +302,7 @@ def manifest(out: Path, args: argparse.Namespace) -> dict[str, Any]:
         "budget": args.budget,
         "share": args.share,
         "licences": Counter(record.get("licence") or "not stated" for record in records),
-        "stages": {name: result_of(out, name) for name in ("tokenizer", "tokens", "text", "gpt")},
+        "stages": {name: result_of(out, name) for name in ("tokenizer", "sharp", "tokens", "text", "gpt")},
     }
     if args.data:
         facts["files"] = {Path(r["file_name"]).name: file_sha256(Path(r["file_name"])) for r in records}

@@ -9,10 +9,13 @@ from itertools import count
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors: more threads only wait for each other
 
+import numpy as np
 import pytest
 import torch
 from einops import rearrange, reduce, repeat
 from hypothesis import settings
+
+from tokenizer.video import write_video
 
 # The same examples in every run, and nothing written beside the code.
 settings.register_profile("quiet", deadline=None, derandomize=True, database=None)
@@ -43,6 +46,26 @@ def cut_at(monkeypatch):
             yield
 
     return cut_at
+
+
+@pytest.fixture(scope="session")
+def square_clips(tmp_path_factory):
+    """Six clips of a coloured square on grey, in two shapes, with masks; in all but the first it is named."""
+    root = tmp_path_factory.mktemp("clips")
+    (root / "masks").mkdir()
+    rows = []
+    for i in range(6):
+        frames = np.full((9, 64, 96 if i % 2 else 64, 3), 120, np.uint8)
+        masks = np.zeros(frames.shape[:3], np.uint8)
+        for t in range(9):
+            masks[t, 16:48, 8 + 2 * t : 40 + 2 * t] = 1
+        frames[masks > 0] = [(220, 40, 40), (40, 200, 60), (50, 60, 220)][i % 3]
+        write_video(root / f"{i}.mp4", frames, 8.0)
+        np.savez_compressed(root / "masks" / f"{i}.npz", masks=masks)
+        rows.append({"file_name": f"{i}.mp4", "text": "a square", "mask": f"masks/{i}.npz"})
+        rows[-1] |= {"mask_classes": [("red", "green", "blue")[i % 3]]} if i else {}
+    (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return root
 
 
 class FakeVideoTokenizer(torch.nn.Module):

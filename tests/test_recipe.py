@@ -76,7 +76,7 @@ def test_own_clips_become_a_model_and_a_second_run_changes_nothing(my_clips: Pat
     check_model(out)
     sums = (out / "bundle" / "SHA256SUMS").read_bytes()
     again = recipe("--data", my_clips, "--out", out)
-    assert again.returncode == 0 and again.stdout.count("done before") == 7
+    assert again.returncode == 0 and again.stdout.count("done before") == 8
     assert (out / "bundle" / "SHA256SUMS").read_bytes() == sums
 
 

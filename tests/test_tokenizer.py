@@ -10,11 +10,10 @@ import torch
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
 from tokenizer import train as tokenizer_train
 from tokenizer.data import UNNAMED, ClipFolder
-from tokenizer.losses import attention, class_surprise, psnr, reconstruction
+from tokenizer.losses import attention, class_surprise, edges, psnr, reconstruction
 from tokenizer.model import PRESETS
 from tokenizer.quantizer import Quantizer, usage
 from tokenizer.report import evaluate
-from tokenizer.video import write_video
 
 
 def shaken(config: VideoTokenizerConfig) -> VideoTokenizer:
@@ -171,46 +170,36 @@ def test_psnr_by_its_closed_form():
     assert psnr(a, b, masks).tolist() == pytest.approx([20 * np.log10(255 / 16)] * 2)
 
 
+def test_edges_are_the_steps_between_neighbours():
+    frames = torch.zeros(1, 2, 4, 4, 3, dtype=torch.uint8)
+    frames[:, :, :, 2:] = 200
+    soft = frames.clone()
+    soft[:, :, :, 1:3] = 50
+    assert edges(frames, frames) == 1 and edges(frames // 2, frames) == 0.5
+    assert edges(soft, frames) == 1  # one step of 200, or 50 + 150: it is contrast that counts
+    assert edges(frames, torch.zeros_like(frames)) > 1000
+
+
 SHAPES = VideoTokenizerConfig().shapes
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Six clips of a coloured square on grey, in two shapes, with masks; in all but the first it is named."""
-    root = tmp_path_factory.mktemp("clips")
-    (root / "masks").mkdir()
-    rows = []
-    for i in range(6):
-        frames = np.full((9, 64, 96 if i % 2 else 64, 3), 120, np.uint8)
-        masks = np.zeros(frames.shape[:3], np.uint8)
-        for t in range(9):
-            masks[t, 16:48, 8 + 2 * t : 40 + 2 * t] = 1
-        frames[masks > 0] = [(220, 40, 40), (40, 200, 60), (50, 60, 220)][i % 3]
-        write_video(root / f"{i}.mp4", frames, 8.0)
-        np.savez_compressed(root / "masks" / f"{i}.npz", masks=masks)
-        rows.append({"file_name": f"{i}.mp4", "text": "a square", "mask": f"masks/{i}.npz"})
-        rows[-1] |= {"mask_classes": [("red", "green", "blue")[i % 3]]} if i else {}
-    (root / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return root
-
-
-def test_batches_are_a_function_of_seed_and_step(folder):
-    clips = ClipFolder(folder, shapes=((64, 64), (64, 96)))
+def test_batches_are_a_function_of_seed_and_step(square_clips):
+    clips = ClipFolder(square_clips, shapes=((64, 64), (64, 96)))
     a, b, c = (clips.batch(0, step, clips=2, frames=5) for step in (3, 3, 4))
     assert torch.equal(a.clip_BCTHW, b.clip_BCTHW) and torch.equal(a.masks_BTHW, b.masks_BTHW)
     assert a.clip_BCTHW.shape != c.clip_BCTHW.shape or not torch.equal(a.clip_BCTHW, c.clip_BCTHW)
     assert a.clip_BCTHW.min() >= -1 and a.clip_BCTHW.max() <= 1
 
 
-def test_masks_hold_the_classes_of_their_subjects_at_any_size(folder):
+def test_masks_hold_the_classes_of_their_subjects_at_any_size(square_clips):
     for shape in ((64, 64), (48, 48)):
-        clips = ClipFolder(folder, shapes=(shape,))
+        clips = ClipFolder(square_clips, shapes=(shape,))
         assert clips.classes == ("blue", "green", "red")
         assert [set(np.unique(clips.clip(i)[1])) for i in range(4)] == [{0, UNNAMED}, {0, 2}, {0, 1}, {0, 3}]
 
 
-def test_an_unreadable_clip_among_many_is_counted_not_fatal(folder, tmp_path):
-    (tmp_path / "good.mp4").write_bytes((folder / "0.mp4").read_bytes())
+def test_an_unreadable_clip_among_many_is_counted_not_fatal(square_clips, tmp_path):
+    (tmp_path / "good.mp4").write_bytes((square_clips / "0.mp4").read_bytes())
     (tmp_path / "bad.mp4").write_text("not a video")
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "good.mp4"}\n{"file_name": "bad.mp4"}\n')
     clips = ClipFolder(tmp_path, SHAPES)
@@ -232,7 +221,7 @@ def test_a_folder_without_clips_is_one_clear_error(tmp_path, wrong):
         ClipFolder(tmp_path / "nowhere" if wrong == "missing" else tmp_path, SHAPES)
 
 
-def arguments(folder, out, steps, *more):
+def arguments(square_clips, out, steps, *more):
     flags = [
         "--preset",
         "tiny",
@@ -245,26 +234,26 @@ def arguments(folder, out, steps, *more):
         "--steps",
         str(steps),
     ]
-    return ["--data", str(folder), "--out", str(out), *flags, *more]
+    return ["--data", str(square_clips), "--out", str(out), *flags, *more]
 
 
-def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(folder, tmp_path, cut_at):
-    tokenizer_train.main(arguments(folder, tmp_path / "straight", 6))
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(square_clips, tmp_path, cut_at):
+    tokenizer_train.main(arguments(square_clips, tmp_path / "straight", 6))
     # The schedule spans six steps in both: the cut comes from outside, as a crash would.
     with cut_at(tokenizer_train, "check_health", 5):
-        tokenizer_train.main(arguments(folder, tmp_path / "cut", 6))
-    tokenizer_train.main(arguments(folder, tmp_path / "cut", 6))
+        tokenizer_train.main(arguments(square_clips, tmp_path / "cut", 6))
+    tokenizer_train.main(arguments(square_clips, tmp_path / "cut", 6))
     a, b = (VideoTokenizer.from_pretrained(tmp_path / name / "model") for name in ("straight", "cut"))
     for (name, x), y in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
         assert torch.equal(x, y), name
     assert [path.name for path in (tmp_path / "cut").glob("checkpoint*")] == ["checkpoint-00000006"]
 
 
-def test_training_writes_its_numbers_and_sheets(folder, tmp_path):
+def test_training_writes_its_numbers_and_sheets(square_clips, tmp_path):
     result = tokenizer_train.main(
-        arguments(folder, tmp_path, 3, "--validation", str(folder), "--validation-clips", "2")
+        arguments(square_clips, tmp_path, 3, "--validation", str(square_clips), "--validation-clips", "2")
     )
-    assert set(result) == {"clips", "psnr", "psnr_subjects", "ssim", "usage", "perplexity"}
+    assert set(result) == {"clips", "psnr", "psnr_subjects", "ssim", "edges", "usage", "perplexity"}
     assert (tmp_path / "sheet-last.png").stat().st_size > 1000
     assert "validation" in (tmp_path / "log.jsonl").read_text()
     assert VideoTokenizer.from_pretrained(tmp_path / "model").config.shapes == SHAPES
@@ -290,12 +279,12 @@ def test_a_lost_run_stops_and_says_why(numbers, message):
         tokenizer_train.check_health(numbers, step=500, codebook_size=1000)
 
 
-def test_one_clip_can_be_learned_by_heart(folder, tmp_path):
-    learned = tokenizer_train.main(arguments(folder, tmp_path, 60, "--overfit", "--learning-rate", "5e-3"))
+def test_one_clip_can_be_learned_by_heart(square_clips, tmp_path):
+    learned = tokenizer_train.main(arguments(square_clips, tmp_path, 60, "--overfit", "--learning-rate", "5e-3"))
     assert learned["psnr"] > 20
 
 
-def test_evaluation_of_a_perfect_tokenizer_is_high(folder):
+def test_evaluation_of_a_perfect_tokenizer_is_high(square_clips):
     class Perfect:
         config = VideoTokenizerConfig.preset("tiny")
         codebook_size, training = 125, False
@@ -304,5 +293,6 @@ def test_evaluation_of_a_perfect_tokenizer_is_high(folder):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tokenizer.report.usage", lambda *_: (1.0, 125.0))
-        result = evaluate(Perfect(), ClipFolder(folder, shapes=((64, 64),)), 2)
+        result = evaluate(Perfect(), ClipFolder(square_clips, shapes=((64, 64),)), 2)
     assert result["psnr"] > 45 and result["psnr_subjects"] > 45 and result["ssim"] == pytest.approx(1, abs=1e-3)
+    assert result["edges"] == pytest.approx(1, abs=1e-2)

@@ -64,6 +64,14 @@ def psnr(frames_a: Tensor, frames_b: Tensor, masks: Tensor | None = None) -> Ten
     return 10 * torch.log10(WHITE**2 / mse.clamp(min=1e-10))
 
 
+def edges(frames_a: Tensor, frames_b: Tensor) -> float:
+    """Mean step between neighbouring pixels of frames_BTHWC, as a share of that of `b`: under 1 `a` is blurred, over 1 rough."""
+    a, b = (
+        float(x.float().diff(dim=2).abs().mean() + x.float().diff(dim=3).abs().mean()) for x in (frames_a, frames_b)
+    )
+    return a / max(b, 1e-6)
+
+
 def ssim(frames_a: Tensor, frames_b: Tensor) -> float:
     """Mean SSIM over frames_BTHWC uint8, by torchmetrics (extra `train`)."""
     from torchmetrics.functional.image import structural_similarity_index_measure as measure

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tokenizer.data import ClipFolder
 from tokenizer.loop import run_command
-from tokenizer.losses import psnr, ssim
+from tokenizer.losses import edges, psnr, ssim
 from tokenizer.model import VideoTokenizer
 from tokenizer.quantizer import usage
 from tokenizer.video import clip_to_frames, frames_to_clip
@@ -29,15 +29,16 @@ def reconstruct(model: VideoTokenizer, frames_THWC: np.ndarray) -> tuple[np.ndar
 
 
 def evaluate(model: VideoTokenizer, clips: ClipFolder, count: int, frames: int = 33) -> dict[str, float]:
-    """Means over the first `count` clips: PSNR (dB of each clip), the same inside the masks, SSIM, usage and perplexity."""
+    """Means over the first `count` clips: PSNR (dB of each clip), the same inside the masks, SSIM, edges, usage and perplexity."""
     was_training = model.training
     model.eval()
-    whole, inside, similar, codes = [], [], [], []
+    whole, inside, similar, sharp, codes = [], [], [], [], []
     for i in range(min(count, len(clips))):
         original, masks = clips.clip(i)
         rebuilt, codes_thw = reconstruct(model, original[:frames])
         a, b = torch.from_numpy(original[: len(rebuilt)])[None], torch.from_numpy(rebuilt)[None]
         whole.append(float(psnr(a, b)))
+        sharp.append(edges(b, a))
         similar.append(ssim(a[:, ::8], b[:, ::8]))  # it is slow, and neighbours in time are alike
         codes.append(codes_thw.flatten())
         if masks is not None and (masks[: len(rebuilt)] > 0).any():
@@ -48,6 +49,7 @@ def evaluate(model: VideoTokenizer, clips: ClipFolder, count: int, frames: int =
         "clips": len(whole),
         "psnr": float(np.mean(whole)),
         "ssim": float(np.mean(similar)),
+        "edges": float(np.mean(sharp)),
         "usage": used,
         "perplexity": perplexity,
     }
