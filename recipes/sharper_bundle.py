@@ -1,7 +1,7 @@
 """A model with a sharper decoder: what `python -m tokenizer.sharpen` made of its tokenizer, in place of the one that it has.
 
     python -m tokenizer.sharpen --init gpt_video/weights/tokenizer --data CLIPS --validation HELD_OUT --out runs/sharp --minutes 60
-    python recipes/sharper_bundle.py --tokenizer runs/sharp --out runs/sharp/bundle
+    python recipes/sharper_bundle.py --tokenizer runs/sharp --data CLIPS --out runs/sharp/bundle
 
 The GPT stays as it is: it knows the codes, and they are the same. A tokenizer that makes other codes is refused.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +33,29 @@ def makes_the_codes_of(new: VideoTokenizer, old: VideoTokenizer) -> bool:
     )
 
 
-def facts_of(run: Path) -> dict[str, Any]:
-    """The last lines of the run's log: how long it took, and the last evaluation."""
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
-    return {"steps": lines[-1]["step"], "minutes": lines[-1]["minutes"], **lines[-1].get("validation", {})}
+def facts_of(run: Path, data: Path) -> dict[str, Any]:
+    """How long the run took, its last evaluation, and what it was trained on."""
+    last = json.loads((run / "log.jsonl").read_text("utf-8").splitlines()[-1])
+    records = [json.loads(line) for line in (data / "metadata.jsonl").read_text("utf-8").splitlines() if line.strip()]
+    facts = {
+        "steps": last["step"],
+        "minutes": last["minutes"],
+        "validation": last.get("validation"),
+        "clips": len(records),
+    }
+    facts["licences"] = Counter(record.get("licence") or "not stated" for record in records)
+    if (render := data / "render.json").is_file():
+        facts["render"] = json.loads(render.read_text("utf-8"))
+    return facts
 
 
-def sharper(bundle: Bundle, run: Path, out: Path) -> str:
+def sharper(bundle: Bundle, run: Path, data: Path, out: Path) -> str:
     """OUT: the bundle with the tokenizer of RUN/model, its card and manifest with what was done; returns its hash."""
     video_tokenizer = VideoTokenizer.from_pretrained(run / "model")
     if not makes_the_codes_of(video_tokenizer, bundle.video_tokenizer):
         raise ValueError(f"{run / 'model'} makes other codes than the tokenizer of {bundle.folder}: sharpen that one")
     manifest = json.loads((bundle.folder / "training_data.json").read_text("utf-8"))
-    manifest["sharpened"] = [*manifest.get("sharpened", []), {"from": bundle.model_hash, **facts_of(run)}]
+    manifest["sharpened"] = [*manifest.get("sharpened", []), {"from": bundle.model_hash, **facts_of(run, data)}]
     card = (bundle.folder / "MODEL_CARD.md").read_text("utf-8")
     pictures = sorted((bundle.folder / "pictures").glob("*"))
     parts = (video_tokenizer, bundle.gpt, bundle.text_tokenizer, bundle.settings)
@@ -56,10 +67,13 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="the bundle to begin with (default: the one in the package)")
     parser.add_argument("--tokenizer", required=True, type=Path, help="what tokenizer.sharpen has written: its --out")
+    parser.add_argument(
+        "--data", required=True, type=Path, help="the clips that it was trained on: told in training_data.json"
+    )
     parser.add_argument("--out", required=True, type=Path)
     args = parser.parse_args(argv)
     bundle = load_bundle(args.model, dtype=torch.bfloat16, device="cpu")
-    print(sharper(bundle, args.tokenizer, args.out))
+    print(sharper(bundle, args.tokenizer, args.data, args.out))
 
 
 if __name__ == "__main__":

@@ -145,13 +145,14 @@ def test_a_lost_run_stops_and_says_why():
 
 
 @pytest.mark.parametrize("changed", ["decoder", "encoder"])
-def test_a_model_gets_the_sharper_decoder_and_no_other_codes(tiny_bundle, tmp_path, capsys, changed):
+def test_a_model_gets_the_sharper_decoder_and_no_other_codes(tiny_bundle, square_clips, tmp_path, capsys, changed):
     video_tokenizer = VideoTokenizer.from_pretrained(tiny_bundle / "tokenizer")
     with torch.no_grad():
         (video_tokenizer.decoder.head if changed == "decoder" else video_tokenizer.encoder.stem).bias += 0.125
     video_tokenizer.save_pretrained(tmp_path / "run" / "model", dtype=torch.float16)
     (tmp_path / "run" / "log.jsonl").write_text('{"step": 9, "minutes": 1.5, "validation": {"edges": 0.9}}\n')
     given = ["--model", str(tiny_bundle), "--tokenizer", str(tmp_path / "run"), "--out", str(tmp_path / "new")]
+    given += ["--data", str(square_clips)]
     with loaded("sharper_bundle") as recipe:
         if changed == "encoder":
             with pytest.raises(ValueError, match="makes other codes"):
@@ -162,7 +163,8 @@ def test_a_model_gets_the_sharper_decoder_and_no_other_codes(tiny_bundle, tmp_pa
     old, new = (generator.generate(GenerateRequest("a red ball", seconds=1, seed=3)) for generator in generators)
     assert np.array_equal(old.codes_thw, new.codes_thw) and not np.array_equal(old.frames_THWC, new.frames_THWC)
     facts = json.loads((tmp_path / "new" / "training_data.json").read_text("utf-8"))
-    assert facts["sharpened"] == [{"from": old.model_hash, "steps": 9, "minutes": 1.5, "edges": 0.9}]
+    expected = {"from": old.model_hash, "steps": 9, "minutes": 1.5, "validation": {"edges": 0.9}}
+    assert facts["sharpened"] == [expected | {"clips": 6, "licences": {"not stated": 6}}]
     assert capsys.readouterr().out.split() == [new.model_hash]
 
 

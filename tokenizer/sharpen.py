@@ -8,7 +8,7 @@ dissolve as they move. So the decoder is pulled two ways, equally hard: towards 
 the running mean of the decoder's weights.
 
 Started again with the same --out, it goes on where it stopped. Writes out/model/ (the tokenizer), out/log.jsonl,
-out/sheet-*.png and out/checkpoint-*/. The error gets worse by about half a decibel: that is the price (EXPERIMENTS.md).
+out/sheet-*.png and out/checkpoint-*/. The error gets worse by some tenths of a decibel: that is the price (EXPERIMENTS.md).
 """
 
 import argparse
@@ -30,8 +30,9 @@ from tokenizer.model import VideoTokenizer
 from tokenizer.optimizer import make_optimizers
 from tokenizer.report import evaluate, sheet
 
-ALONE = 0.1  # of the run, in which only the critic learns, and faster
+ALONE = 0.25  # of the run, in which only the critic learns, and faster
 CRITIC_RATE, CRITIC_RATE_ALONE = 2e-4, 1e-3
+AT_EASE = 0.5  # nats: drawn cells that surprise the critic less teach it nothing, or it runs away from the decoder
 LOOKS = 4  # frames of each window that the critic is shown
 STILLS_EVERY = 4  # batches
 MATCHING = 2.0  # weight of the critic's features against what it says
@@ -105,7 +106,8 @@ class Sharpening:
         if alone:
             for group in (group for one in self.of_critic for group in one.param_groups):
                 group["lr"] *= CRITIC_RATE_ALONE / CRITIC_RATE
-        descend(numbers["real"] + numbers["drawn"], self.critic, self.of_critic, self.accelerator)
+        lesson = numbers["real"] + numbers["drawn"] * (alone or float(numbers["drawn"].detach()) > AT_EASE)
+        descend(lesson, self.critic, self.of_critic, self.accelerator)
         if gradient is not None:
             set_learning_rate(self.of_draws, self.average.steps, (progress - ALONE) / (1 - ALONE))
             descend((drawn * gradient).sum(), self.draws, self.of_draws, self.accelerator)
