@@ -13,7 +13,7 @@ from tokenizer.data import UNNAMED, ClipFolder
 from tokenizer.losses import attention, class_surprise, edges, psnr, reconstruction
 from tokenizer.model import PRESETS
 from tokenizer.quantizer import Quantizer, usage
-from tokenizer.report import evaluate
+from tokenizer.report import evaluate, reconstruct
 
 
 def shaken(config: VideoTokenizerConfig) -> VideoTokenizer:
@@ -290,9 +290,25 @@ def test_evaluation_of_a_perfect_tokenizer_is_high(square_clips):
         codebook_size, training = 125, False
         encode = decode = staticmethod(lambda clip: clip)
         eval = train = staticmethod(lambda *_: None)
+        state_dict = staticmethod(lambda: {"weight": torch.zeros(1)})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tokenizer.report.usage", lambda *_: (1.0, 125.0))
         result = evaluate(Perfect(), ClipFolder(square_clips, shapes=((64, 64),)), 2)
     assert result["psnr"] > 45 and result["psnr_subjects"] > 45 and result["ssim"] == pytest.approx(1, abs=1e-3)
     assert result["edges"] == pytest.approx(1, abs=1e-2)
+
+
+def test_a_clip_is_reconstructed_where_the_tokenizer_lies():
+    class Elsewhere:
+        config = VideoTokenizerConfig.preset("tiny")
+        state_dict = staticmethod(lambda: {"weight": torch.zeros(1, device="meta")})
+        decode = staticmethod(lambda codes: torch.zeros(1, 3, 5, 32, 32))
+
+        @staticmethod
+        def encode(clip):
+            assert clip.device.type == "meta"
+            return torch.zeros(1, 2, 2, 2, dtype=torch.long)
+
+    frames, codes = reconstruct(Elsewhere(), np.zeros((6, 32, 32, 3), np.uint8))
+    assert frames.shape == (5, 32, 32, 3) and codes.shape == (2, 2, 2)

@@ -24,8 +24,9 @@ from tokenizer.video import clip_to_frames, frames_to_clip
 def reconstruct(model: VideoTokenizer, frames_THWC: np.ndarray) -> tuple[np.ndarray, Tensor]:
     """frames -> their reconstruction (uint8, cut to 1 + a multiple of the temporal stride) and codes_thw."""
     keep = 1 + (len(frames_THWC) - 1) // model.config.temporal_stride * model.config.temporal_stride
-    codes = model.encode(frames_to_clip(frames_THWC[:keep])[None])
-    return clip_to_frames(model.decode(codes)[0]), codes[0]
+    device = next(iter(model.state_dict().values())).device
+    codes = model.encode(frames_to_clip(frames_THWC[:keep])[None].to(device))
+    return clip_to_frames(model.decode(codes)[0]), codes[0].cpu()
 
 
 def evaluate(model: VideoTokenizer, clips: ClipFolder, count: int, frames: int = 33) -> dict[str, float]:
