@@ -184,7 +184,8 @@ def test_a_share_of_a_budget_is_less_of_everything_that_takes_time(default) -> N
     whole, part = default.BUDGETS["cpu"], default.BUDGETS["cpu"].part(0.05)
     assert (part.clips, part.stills, part.conversations, part.held_out) == (300, 150, 125, 10)
     checkpoints = ("--evaluate-every 1000", "--evaluate-every 50")
-    assert part.tokenizer == whole.tokenizer.replace("--minutes 120", "--minutes 6").replace(*checkpoints)
+    assert part.tokenizer == whole.tokenizer.replace("--minutes 80", "--minutes 4").replace(*checkpoints)
+    assert part.sharpen == whole.sharpen.replace("--minutes 40", "--minutes 2").replace(*checkpoints)
     assert part.gpt == whole.gpt.replace("--minutes 300", "--minutes 15").replace(*checkpoints)
     assert default.BUDGETS["smoke"].part(1.0) == default.BUDGETS["smoke"]
 
