@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from gpt_video.bundle import Bundle, load_bundle, save_bundle
+from gpt_video.shards import read_records
 from tokenizer import VideoTokenizer
 from tokenizer.loop import run_command
 
@@ -36,7 +37,7 @@ def makes_the_codes_of(new: VideoTokenizer, old: VideoTokenizer) -> bool:
 def facts_of(run: Path, data: Path) -> dict[str, Any]:
     """How long the run took, its last evaluation, and what it was trained on."""
     last = json.loads((run / "log.jsonl").read_text("utf-8").splitlines()[-1])
-    records = [json.loads(line) for line in (data / "metadata.jsonl").read_text("utf-8").splitlines() if line.strip()]
+    records = read_records(data)
     facts = {
         "steps": last["step"],
         "minutes": last["minutes"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -81,6 +82,12 @@ def descend(loss: torch.Tensor, model: nn.Module, optimizers: Iterable[Any], acc
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad()
+
+
+def check_finite(numbers: Mapping[str, float], step: int) -> None:
+    """Stops a run that cannot be saved, and says why."""
+    if not all(math.isfinite(value) for value in numbers.values()):
+        raise SystemExit(f"step {step}: the loss is not finite ({numbers}); start again with a lower --learning-rate")
 
 
 def log(out: Path, accelerator: Accelerator, clock: Clock, numbers: Mapping[str, Any]) -> None:

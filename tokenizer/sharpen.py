@@ -13,7 +13,6 @@ out/sheet-*.png and out/checkpoint-*/. The error gets worse by some tenths of a 
 
 import argparse
 import copy
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,17 @@ from torch import Tensor, nn
 
 from tokenizer.critic import Critic, seen, shown, surprise
 from tokenizer.data import Batch, ClipFolder
-from tokenizer.loop import Clock, begin, descend, log, resume, run_command, save_checkpoint, set_learning_rate
+from tokenizer.loop import (
+    Clock,
+    begin,
+    check_finite,
+    descend,
+    log,
+    resume,
+    run_command,
+    save_checkpoint,
+    set_learning_rate,
+)
 from tokenizer.losses import attention, reconstruction
 from tokenizer.model import VideoTokenizer
 from tokenizer.optimizer import make_optimizers
@@ -49,9 +58,8 @@ class Average:
     @torch.no_grad()
     def add(self, model: VideoTokenizer) -> None:
         self.steps += 1
-        share = max(
-            1 - MEMORY, 9 / (9 + self.steps)
-        )  # the first ones count more: they start from what is to be left behind
+        # The first ones count more: they start from what is to be left behind.
+        share = max(1 - MEMORY, 9 / (9 + self.steps))
         for mean, now in zip(drawing(self.model).parameters(), drawing(model).parameters(), strict=True):
             mean.lerp_(now, share)
 
@@ -225,12 +233,6 @@ def save(out: Path, accelerator: Accelerator, both: Sharpening, clock: Clock) ->
     """The tokenizer, then the loop's state: a run that is cut in between goes on from before and writes both again."""
     both.average.model.save_pretrained(out / "model", dtype=torch.float16)
     save_checkpoint(out, accelerator, clock.step)
-
-
-def check_finite(numbers: dict[str, float], step: int) -> None:
-    """Stop a run that cannot be saved, and say why."""
-    if not all(torch.isfinite(torch.tensor(value)) for value in numbers.values()):
-        raise SystemExit(f"step {step}: not finite ({json.dumps(numbers)}); start again with a lower --learning-rate")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,17 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 
 from tokenizer.data import ClipFolder
-from tokenizer.loop import Clock, begin, descend, log, resume, run_command, save_checkpoint, set_learning_rate
+from tokenizer.loop import (
+    Clock,
+    begin,
+    check_finite,
+    descend,
+    log,
+    resume,
+    run_command,
+    save_checkpoint,
+    set_learning_rate,
+)
 from tokenizer.losses import attention, class_surprise, psnr, reconstruction
 from tokenizer.model import PRESETS, VideoTokenizer, VideoTokenizerConfig
 from tokenizer.optimizer import make_optimizers
@@ -181,8 +191,7 @@ def train_step(model, optimizers, accelerator: Accelerator, batch) -> dict[str, 
 
 def check_health(numbers: dict[str, float], step: int, codebook_size: int) -> None:
     """Stop a run that cannot be saved, and say why."""
-    if not all(torch.isfinite(torch.tensor(value)) for value in numbers.values()):
-        raise SystemExit(f"step {step}: the loss is not finite ({numbers}); start again with a lower --learning-rate")
+    check_finite(numbers, step)
     if step > COLLAPSE_AFTER and numbers["perplexity"] < COLLAPSE_SHARE * codebook_size:
         raise SystemExit(
             f"step {step}: the codebook has collapsed (perplexity {numbers['perplexity']:.1f} of {codebook_size}); "
