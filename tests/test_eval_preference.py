@@ -132,7 +132,9 @@ def test_votes_of_another_page_and_wrong_votes_are_errors_and_torn_lines_are_cou
 
 
 @pytest.mark.browser
-def test_a_person_votes_and_the_votes_are_read_back(folders, chromium, tmp_path):
+def test_a_person_votes_and_the_votes_are_read_back(folders, chromium, tmp_path, monkeypatch):
+    falling = iter(range(99_999_999, 0, -1))  # codes of digits alone, which a browser's objects would list by size
+    monkeypatch.setattr("eval.preference.secrets.token_hex", lambda _: str(next(falling)))
     key = write_page(folders, tmp_path / "votes.html", pairs=4, checks=1, seed=3)
     record = json.loads(key.read_text("utf-8"))
     page = chromium.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
