@@ -131,7 +131,7 @@ def tokenizer_hash(video_tokenizer: torch.nn.Module) -> str:
     config = getattr(video_tokenizer, "config", None)
     if is_dataclass(config) and not isinstance(config, type):
         # The sizes that it was trained on decide no code, and an empty field is one that older tokenizers have not.
-        decisive = {name: value for name, value in asdict(config).items() if name != "shapes" and value not in ((), 0)}
+        decisive = {name: value for name, value in asdict(config).items() if name != "shapes" and value != ()}
         digest.update(json.dumps(decisive, sort_keys=True).encode())
     for name, value in sorted(video_tokenizer.state_dict().items()):
         digest.update(name.encode() + value.detach().float().cpu().contiguous().numpy().tobytes())

@@ -41,7 +41,6 @@ def test_the_folder_is_the_same_for_one_worker_and_for_two(tmp_path):
         assert (tmp_path / "1" / row["file_name"]).stat().st_size > 0
         with np.load(tmp_path / "1" / row["mask"]) as masks:
             assert masks["masks"].shape[0] == scene.frames
-        assert row["background"] == ("" if scene.weather == "clear" else scene.weather)
         assert row["text"] == row["texts"][0] and len(row["texts"]) == len(row["languages"]) == 6
         assert (row["parent"] is None) == (row["action"] == "new") == (row["turn"] == 0)
     assert not list((tmp_path / "1").rglob("*.partial"))

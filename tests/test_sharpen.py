@@ -14,7 +14,7 @@ from tests.recipes import loaded
 from tokenizer import VideoTokenizer, VideoTokenizerConfig, sharpen
 from tokenizer import train as tokenizer_train
 from tokenizer.critic import Critic, seen, shown, surprise
-from tokenizer.data import UNNAMED, Batch, ClipFolder
+from tokenizer.data import UNNAMED, ClipFolder
 from tokenizer.report import evaluate
 from tokenizer.video import write_video
 
@@ -22,11 +22,11 @@ pytest_plugins = ["tests.bundle_fixture"]
 
 
 def test_the_critic_names_every_cell_of_any_frame():
-    critic = Critic(things=2, backgrounds=1, widths=(8, 8, 8)).eval()
+    critic = Critic(classes=3, widths=(8, 8, 8)).eval()
     for height, width in ((64, 64), (72, 120), (20, 12)):  # 18 x 30 and 5 x 3 cells: odd sides on the way down
         logits, features = critic(torch.randn(2, 6, height, width))
         assert logits.shape == (2, 5, height // 4, width // 4) and len(features) == 5
-    assert critic.things == 2 and critic.drawn == 4
+    assert critic.drawn == 4
 
 
 def test_what_is_seen_is_a_frame_and_its_change():
@@ -41,33 +41,30 @@ def test_what_is_shown_is_the_class_in_the_middle_of_a_cell():
     masks = torch.zeros(1, 2, 8, 8, dtype=torch.uint8)
     masks[0, 1, :4, :4] = 3
     masks[0, 1, 4:, 4:6] = 2  # does not reach the middle
-    batch, times = Batch(torch.zeros(1, 3, 2, 8, 8), masks), torch.tensor([[1, 0]])
-    assert shown(batch, times, things=4).tolist() == [[[3, 0], [0, 0]], [[0, 0], [0, 0]]]
-    raining = batch._replace(background_B=torch.tensor([2]))
-    assert shown(raining, times, things=4).tolist() == [[[3, 6], [6, 6]], [[6, 6], [6, 6]]]
-    assert not shown(raining._replace(background_B=torch.tensor([0]), masks_BTHW=None), times, things=4).any()
-    assert shown(Batch(torch.zeros(1, 3, 1, 8, 12), None), torch.tensor([[0]]), things=4).shape == (1, 2, 3)
+    assert shown(masks, torch.tensor([[1, 0]]), 8, 8).tolist() == [[[3, 0], [0, 0]], [[0, 0], [0, 0]]]
+    assert not shown(None, torch.tensor([[1, 0]]), 8, 12).any() and shown(None, torch.tensor([[0]]), 8, 12).shape == (
+        1,
+        2,
+        3,
+    )
 
 
 def test_the_surprise_by_its_closed_form():
     logits = torch.zeros(1, 3, 1, 3)
     logits[0, 1, 0, 1] = 100.0  # sure of class 1 in the second cell
     cells = torch.tensor([[[0, 1, UNNAMED]]])
-    drawn = torch.full_like(cells, 2)
-    assert float(surprise(logits, cells, cells, things=1)) == pytest.approx(np.log(3) / 6)  # weights 1, 5 and 0
-    assert float(surprise(logits, drawn, cells, things=1)) == pytest.approx((np.log(3) + 5 * 100) / 6, rel=1e-4)
-    assert float(surprise(logits, drawn, cells, things=1, ease=99)) == pytest.approx(5 / 6, rel=1e-4)
-    # As the name of a background it weighs no more than another.
-    assert float(surprise(logits, drawn, cells, things=0)) == pytest.approx((np.log(3) + 100) / 2, rel=1e-4)
+    assert float(surprise(logits, cells, cells)) == pytest.approx(np.log(3) / 6)  # weights 1, 5 and 0
+    assert float(surprise(logits, torch.full_like(cells, 2), cells)) == pytest.approx(
+        (np.log(3) + 5 * 100) / 6, rel=1e-4
+    )
     nothing = torch.full_like(cells, UNNAMED)
-    assert float(surprise(logits, nothing, nothing, things=1)) == 0
+    assert float(surprise(logits, nothing, nothing)) == 0
 
 
-def test_error_and_wish_pull_equally_hard_in_each_clip():
-    pixels = torch.tensor([[3.0, 4.0], [1.0, 1.0]], requires_grad=True)
-    error = (pixels * torch.tensor([[6.0, 0.0], [0.0, 2.0]])).sum()
-    gradient = sharpen.balanced(error, 0.001 * pixels[0, 1] + 9 * pixels[1, 0], pixels)
-    assert torch.allclose(gradient, torch.tensor([[6.0, 6.0], [2.0, 2.0]]))
+def test_error_and_wish_pull_equally_hard():
+    pixels = torch.tensor([3.0, 4.0], requires_grad=True)
+    gradient = sharpen.balanced((pixels * torch.tensor([6.0, 0.0])).sum(), 0.001 * pixels[1], pixels)
+    assert gradient.tolist() == pytest.approx([6.0, 6.0])
 
 
 def test_the_mean_forgets_where_it_began():

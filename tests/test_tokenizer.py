@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,17 +76,6 @@ def test_streamed_decoding_equals_decoding_at_once(model):
     pieces = list(model.stream_decode(codes.unbind(1)))
     assert [piece.shape[2] for piece in pieces] == [1, 4, 4, 4, 4]
     assert torch.allclose(torch.cat(pieces, 2), model.decode(codes), atol=1e-4)
-
-
-def test_the_grain_is_noise_that_depends_on_place_and_time_alone(model):
-    grained = VideoTokenizer(replace(model.config, grain=6)).eval()
-    torch.nn.init.normal_(grained.decoder.grain.weight)
-    codes = torch.zeros(2, 3, 2, 2, dtype=torch.long)
-    drawn = grained.decode(codes)
-    assert torch.equal(drawn, grained.decode(codes)) and not torch.equal(drawn, grained.decode(codes, seed=1))
-    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[:, :, :1, :16, :16], drawn[:, :, :1, 16:, 16:])
-    assert torch.allclose(torch.cat(list(grained.stream_decode(codes.unbind(1))), 2), drawn, atol=1e-4)
-    assert not torch.allclose(drawn[:, :, 1:5], drawn[:, :, 5:9], atol=1e-2)
 
 
 def test_the_sample_does_not_depend_on_its_batch(model):
@@ -208,18 +196,6 @@ def test_masks_hold_the_classes_of_their_subjects_at_any_size(square_clips):
         clips = ClipFolder(square_clips, shapes=(shape,))
         assert clips.classes == ("blue", "green", "red")
         assert [set(np.unique(clips.clip(i)[1])) for i in range(4)] == [{0, UNNAMED}, {0, 2}, {0, 1}, {0, 3}]
-
-
-def test_a_background_may_have_a_name(square_clips, tmp_path):
-    names = ["raining", None, "", "foggy"]
-    rows = [{"file_name": str(square_clips / "0.mp4")} | ({} if n is None else {"background": n}) for n in names]
-    (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    clips = ClipFolder(tmp_path, SHAPES)
-    assert clips.backgrounds == ("foggy", "raining")
-    assert sorted(clips.batch(0, 0, clips=4, frames=5).background_B.tolist()) == [0, 0, 1, 2]
-    (tmp_path / "metadata.jsonl").write_text(json.dumps(rows[0] | {"background": 3}) + "\n")
-    with pytest.raises(ValueError, match=r"line 1 has no text in the field .background"):
-        ClipFolder(tmp_path, SHAPES)
 
 
 def test_an_unreadable_clip_among_many_is_counted_not_fatal(square_clips, tmp_path):

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from tokenizer.data import UNNAMED, Batch
+from tokenizer.data import UNNAMED
 
 CELL = 4  # pixels a side of what is named
 GROUPS = 8
@@ -34,16 +34,15 @@ class CriticBlock(nn.Module):
 
 
 class Critic(nn.Module):
-    """seen_NCHW of `seen` -> logits_NKhw, a cell of 4x4 pixels each; and its features. Classes: a background without a name, then
-    `things`, then `backgrounds` with one, then "drawn".
+    """seen_NCHW of `seen` -> logits_NKhw of background, `classes` things and "drawn", a cell of 4x4 pixels each; and its features.
 
-    Down to cells of 16x16 pixels and back up again, with skips. Of both there may be 0: then it only tells real from drawn.
+    Down to cells of 16x16 pixels and back up again, with skips. `classes` may be 0: then it only tells real from drawn.
     """
 
-    def __init__(self, things: int, backgrounds: int = 0, widths: tuple[int, int, int] = (96, 128, 160)):
+    def __init__(self, classes: int, widths: tuple[int, int, int] = (96, 128, 160)):
         super().__init__()
         fine, middle, coarse = widths
-        self.things, self.drawn = things, 1 + things + backgrounds
+        self.drawn = 1 + classes
         self.fold = nn.PixelUnshuffle(CELL)
         self.stem = nn.Conv2d(2 * 3 * CELL**2, fine, 3, padding=1)
         self.fine = nn.Sequential(CriticBlock(fine), CriticBlock(fine))
@@ -77,42 +76,26 @@ def _doubled(x_NChw: Tensor, like: Tensor) -> Tensor:
 
 def seen(clip_BCTHW: Tensor, times_Bn: Tensor) -> Tensor:
     """The frames at these times, each with its change from the one before (none for frame 0): N = B n, C = 6."""
-    now, before = looks(clip_BCTHW, times_Bn), looks(clip_BCTHW, (times_Bn - 1).clamp(min=0))
-    return torch.cat([now, now - before], dim=1)
-
-
-def looks(clip_BCTHW: Tensor, times_Bn: Tensor) -> Tensor:
-    """frames_NCHW at these times, N = B n."""
+    frames_BTCHW = clip_BCTHW.movedim(2, 1)
     rows = torch.arange(len(clip_BCTHW), device=clip_BCTHW.device)[:, None]
-    return rearrange(clip_BCTHW.movedim(2, 1)[rows, times_Bn], "B n C H W -> (B n) C H W")
+    now, before = frames_BTCHW[rows, times_Bn], frames_BTCHW[rows, (times_Bn - 1).clamp(min=0)]
+    return rearrange(torch.cat([now, now - before], dim=2), "B n C H W -> (B n) C H W")
 
 
-def shown(batch: Batch, times_Bn: Tensor, things: int) -> Tensor:
-    """classes_Nhw of the critic: what is in (the middle of) each cell of those frames; all background where there are no masks."""
-    height, width = batch.clip_BCTHW.shape[-2:]
-    if batch.masks_BTHW is None:
-        cells = torch.zeros(times_Bn.numel(), height // CELL, width // CELL, dtype=torch.long, device=times_Bn.device)
-    else:
-        masks_NHW = looks(batch.masks_BTHW[:, None], times_Bn)[:, 0]
-        cells = masks_NHW[:, CELL // 2 :: CELL, CELL // 2 :: CELL].long()
-    if batch.background_B is None:
-        return cells
-    named_N = batch.background_B.repeat_interleave(times_Bn.shape[1])
-    background_N = torch.where(named_N > 0, things + named_N, 0)
-    return torch.where(cells == 0, background_N[:, None, None], cells)
+def shown(masks_BTHW: Tensor | None, times_Bn: Tensor, height: int, width: int) -> Tensor:
+    """classes_Nhw: what is in (the middle of) each cell of those frames, as in `Batch`; all background where there are no masks."""
+    if masks_BTHW is None:
+        size = (times_Bn.numel(), height // CELL, width // CELL)
+        return torch.zeros(size, dtype=torch.long, device=times_Bn.device)
+    rows = torch.arange(len(masks_BTHW), device=masks_BTHW.device)[:, None]
+    cells = masks_BTHW[rows, times_Bn]
+    return rearrange(cells[..., CELL // 2 :: CELL, CELL // 2 :: CELL].long(), "B n h w -> (B n) h w")
 
 
-def surprise(
-    logits_NKhw: Tensor, wanted_Nhw: Tensor, shown_Nhw: Tensor, things: int, ease: float = 0.0, subject: float = 4.0
-) -> Tensor:
-    """Mean cross entropy, in nats, of what each cell should be called, as far as it is above `ease`. Cells that show a thing weigh
-    1 + `subject`; of an unknown class (UNNAMED), nothing."""
+def surprise(logits_NKhw: Tensor, wanted_Nhw: Tensor, shown_Nhw: Tensor, subject: float = 4.0) -> Tensor:
+    """Mean cross entropy, in nats, of what each cell should be called. Cells that show a thing weigh 1 + `subject`; of an unknown
+    class (UNNAMED), nothing."""
     named = shown_Nhw != UNNAMED
-    weights = (1 + subject * is_thing(shown_Nhw, things)) * named
+    weights = (1 + subject * (shown_Nhw > 0)) * named
     nats = F.cross_entropy(logits_NKhw, torch.where(named, wanted_Nhw, 0), reduction="none")
-    return (weights * (nats - ease).clamp(min=0)).sum() / weights.sum().clamp(min=1)
-
-
-def is_thing(classes_Nhw: Tensor, things: int) -> Tensor:
-    """Whether it is one of the things, by name: no background, and not UNNAMED."""
-    return (classes_Nhw > 0) & (classes_Nhw <= things)
+    return (weights * nats).sum() / weights.sum().clamp(min=1)

@@ -1,8 +1,8 @@
 """A folder of clips -> batches of clip_BCTHW for the tokenizer, with the subjects' masks where the folder has them.
 
-The folder is the data set of the whole project: videos beside `metadata.jsonl` (`file_name`, optional `mask`,
-`mask_classes`: of what kind the mask's values 1, 2, ... are, and `background`: a name for all the rest, such as "raining"). A batch
-is a function of (seed, step) alone, so a resumed run sees exactly what an uninterrupted one would.
+The folder is the data set of the whole project: videos beside `metadata.jsonl` (`file_name`, optional `mask`, and
+`mask_classes`: of what kind the mask's values 1, 2, ... are). A batch is a function of (seed, step) alone, so a resumed run sees
+exactly what an uninterrupted one would.
 """
 
 import json
@@ -32,16 +32,10 @@ class Batch(NamedTuple):
     """clip_BCTHW float [-1,1]; masks_BTHW uint8, or None where a clip of the batch has no mask.
 
     Of a mask: 0 is background, 1 + k a subject of class k of the folder, UNNAMED one whose class is not known.
-    background_B int64: 1 + k where the background of a clip is the k-th of the folder's, 0 where it has no name.
     """
 
     clip_BCTHW: Tensor
     masks_BTHW: Tensor | None
-    background_B: Tensor | None = None
-
-    def to(self, device: torch.device | str) -> "Batch":
-        masks, background = (None if part is None else part.to(device) for part in self[1:])
-        return Batch(self.clip_BCTHW.to(device), masks, background)
 
 
 class ClipFolder:
@@ -63,7 +57,6 @@ class ClipFolder:
         if not self.rows:
             raise ValueError(f"{self.folder} holds no readable clip: put videos there, and name them in metadata.jsonl")
         self.classes = tuple(sorted({name for row in self.rows for name in row.get("mask_classes", ())}))
-        self.backgrounds = tuple(sorted({row["background"] for row in self.rows if row.get("background")}))
         self._shape_of = {i: shape for shape, rows in self.by_shape.items() for i in rows}
         self._kept: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
         self._bytes = 0
@@ -89,15 +82,12 @@ class ClipFolder:
         shapes = list(self.by_shape)
         counts = np.array([len(self.by_shape[s]) for s in shapes])
         members = self.by_shape[shapes[rng.choice(len(shapes), p=counts / counts.sum())]]
-        drawn = self._drawn(members, clips, frames, rng)
-        windows = [self._window(i, frames, rng) for i in drawn]
+        windows = [self._window(i, frames, rng) for i in self._drawn(members, clips, frames, rng)]
         pixels = torch.from_numpy(np.stack([w[0] for w in windows])).float()
         clip_BCTHW = rearrange(pixels / 127.5 - 1, "B T H W C -> B C T H W")
-        background_B = torch.tensor([self._background(i) for i in drawn])
         if any(w[1] is None for w in windows):
-            return Batch(clip_BCTHW, None, background_B)
-        masks = np.stack([w[1] for w in windows if w[1] is not None])
-        return Batch(clip_BCTHW, torch.from_numpy(masks), background_B)
+            return Batch(clip_BCTHW, None)
+        return Batch(clip_BCTHW, torch.from_numpy(np.stack([w[1] for w in windows if w[1] is not None])))
 
     def batches(self, seed: int, first_step: int, plan: Callable) -> Generator[Batch, None, None]:
         """Batches from `first_step` on, one prepared ahead in a thread. `plan(step)` -> (clips, frames)."""
@@ -122,10 +112,6 @@ class ClipFolder:
         picks = np.minimum(np.arange(start, start + frames), len(clip) - 1)  # a short clip holds its last frame
         turn = slice(None, None, -1 if rng.random() < 0.5 else 1)
         return clip[picks][:, :, turn], None if masks is None else masks[picks][:, :, turn]
-
-    def _background(self, index: int) -> int:
-        name = self.rows[index].get("background")
-        return 1 + self.backgrounds.index(name) if name else 0
 
     def _masks(self, row: dict, frames: np.ndarray) -> np.ndarray | None:
         if not row.get("mask"):
@@ -159,8 +145,4 @@ def _row(line: str, where: str) -> dict:
         raise ValueError(f"{where} is not JSON ({error}): write one object of names and values there") from error
     if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
         raise ValueError(f'{where} has no text in the field "file_name": name the video there')
-    if not isinstance(row.get("background") or "", str):
-        raise ValueError(
-            f'{where} has no text in the field "background": name what is behind the subjects, or leave it out'
-        )
     return row

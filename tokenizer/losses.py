@@ -28,16 +28,12 @@ def attention(clip_BCTHW: Tensor, masks_BTHW: Tensor | None, contrast: float = 3
     return weights / weights.mean(dim=(1, 2, 3, 4), keepdim=True)
 
 
-def reconstruction(
-    clip_BCTHW: Tensor, target_BCTHW: Tensor, weights_B1THW: Tensor, fine_B1THW: Tensor | None = None
-) -> dict[str, Tensor]:
-    """The named terms: `l1`, `gradient` (edges) and `coarse` (colour of 8x8 areas), each weighted by `weights`; the first two by
-    `fine`, where that is given."""
+def reconstruction(clip_BCTHW: Tensor, target_BCTHW: Tensor, weights_B1THW: Tensor) -> dict[str, Tensor]:
+    """The named terms: `l1`, `gradient` (edges) and `coarse` (colour of 8x8 areas), each weighted by `weights`."""
     error = clip_BCTHW - target_BCTHW
-    fine_B1THW = weights_B1THW if fine_B1THW is None else fine_B1THW
-    l1 = (fine_B1THW * error.abs()).mean()
+    l1 = (weights_B1THW * error.abs()).mean()
     down, right = error[..., 1:, :] - error[..., :-1, :], error[..., 1:] - error[..., :-1]
-    gradient = ((fine_B1THW[..., 1:, :] * down.abs()).mean() + (fine_B1THW[..., 1:] * right.abs()).mean()) / 2
+    gradient = ((weights_B1THW[..., 1:, :] * down.abs()).mean() + (weights_B1THW[..., 1:] * right.abs()).mean()) / 2
     coarse = F.avg_pool3d(weights_B1THW * error, (1, 8, 8)).abs().mean()
     return {"l1": l1, "gradient": gradient, "coarse": coarse}
 

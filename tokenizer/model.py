@@ -28,8 +28,6 @@ class VideoTokenizerConfig:
     """Sizes of the tokenizer. Channels, encoder and decoder blocks are given from the finest grid to the coarsest.
 
     decoder_channels: where they are not those of the encoder (empty: they are).
-    grain: channels of noise that the decoder is given beside each code, to draw what the codes leave open, such as where the
-    rain falls. The noise of a place and time is always the same, so codes always give the same video.
     shapes: (height, width) in pixels that clips are fitted to for training, square, wide and tall. It decodes others too, worse.
     """
 
@@ -39,7 +37,6 @@ class VideoTokenizerConfig:
     encoder_blocks: tuple[int, ...] = (1, 1, 2)
     decoder_blocks: tuple[int, ...] = (1, 2, 2)
     decoder_channels: tuple[int, ...] = ()
-    grain: int = 0
     quantizer: Kind = "fsq"
     levels: tuple[int, ...] = (8, 8, 6, 5)
     shapes: tuple[tuple[int, int], ...] = ((128, 128), (96, 160), (160, 96))
@@ -119,24 +116,11 @@ class Decoder(nn.Module):
         )
         self.doublings = nn.ModuleList([DoubleSpace(a, b) for a, b in pairwise(widths)])
         self.head = nn.Conv2d(widths[-1], COLOURS * config.temporal_stride * config.patch**2, 3, padding=1)
-        self.grain = nn.Linear(config.grain, widths[0], bias=False) if config.grain else None
-        if self.grain:
-            nn.init.normal_(self.grain.weight, std=0.03)  # a third of what codes say; from zero it stayed unheard
 
-    def forward(self, x_NChw: Tensor, t: int, memory: Memory | None = None, start: int = 0, seed: int = 0) -> Tensor:
-        """`start`: which latent frame the first one is; it and `seed` decide the noise."""
-        if self.grain:
-            noise_thwG = torch.stack([_noise(seed, start + i, x_NChw, self.grain.in_features) for i in range(t)])
-            x_NChw = x_NChw + repeat(self.grain(noise_thwG), "t h w C -> (B t) C h w", B=len(x_NChw) // t)
+    def forward(self, x_NChw: Tensor, t: int, memory: Memory | None = None) -> Tensor:
         for i, stage in enumerate(self.stages):
             x_NChw = stage(self.doublings[i - 1](x_NChw) if i else x_NChw, t, memory)
         return self.head(x_NChw)
-
-
-def _noise(seed: int, index: int, like_NChw: Tensor, channels: int) -> Tensor:
-    """Normal noise_hwG of one latent frame, a function of (seed, index). Always made on the CPU, for the same on every device."""
-    random = torch.Generator().manual_seed(seed * 1_000_003 + index)
-    return torch.randn(*like_NChw.shape[2:], channels, generator=random).to(like_NChw)
 
 
 class VideoTokenizer(nn.Module):
@@ -175,9 +159,9 @@ class VideoTokenizer(nn.Module):
         codes_Nhw = self.quantizer(self.encoder(self._fold(clip_BCTHW), t)).codes
         return rearrange(codes_Nhw, "(B t) h w -> B t h w", t=t)
 
-    def decode(self, codes_Bthw: Tensor, seed: int = 0) -> Tensor:
-        """codes_Bthw -> clip_BCTHW float, about [-1,1] (not clamped). `seed`: of the grain; 0 but in training."""
-        return self._decode_piece(codes_Bthw, memory=None, start=0, seed=seed)
+    def decode(self, codes_Bthw: Tensor) -> Tensor:
+        """codes_Bthw -> clip_BCTHW float, about [-1,1] (not clamped)."""
+        return self._decode_piece(codes_Bthw, memory=None, first=True)
 
     def forward(self, clip_BCTHW: Tensor) -> tuple[Tensor, Quantized]:
         """Training: the reconstruction, with the gradient through the codebook, and what came out of the codebook (N is B t)."""
@@ -188,14 +172,14 @@ class VideoTokenizer(nn.Module):
     def stream_decode(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
         """Each codes_Bhw that arrives gives the clip_BCTHW of its frames (1, then temporal_stride); joined: `decode`."""
         memory: Memory = {}
-        for index, codes_Bhw in enumerate(codes):
-            yield self._decode_piece(codes_Bhw[:, None], memory, start=index)
+        for codes_Bhw in codes:
+            yield self._decode_piece(codes_Bhw[:, None], memory, first=not memory)
 
-    def _decode_piece(self, codes_Bthw: Tensor, memory: Memory | None, start: int, seed: int = 0) -> Tensor:
+    def _decode_piece(self, codes_Bthw: Tensor, memory: Memory | None, first: bool) -> Tensor:
         t = codes_Bthw.shape[1]
         features = self.quantizer.features(rearrange(codes_Bthw, "B t h w -> (B t) h w"))
         features = features.to(self.decoder.head.weight.dtype)
-        return self._unfold(self.decoder(features, t, memory, start, seed), t, first=not start)
+        return self._unfold(self.decoder(features, t, memory), t, first)
 
     def _fold(self, clip_BCTHW: Tensor) -> Tensor:
         k, p = self.config.temporal_stride, self.config.patch

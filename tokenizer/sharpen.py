@@ -14,16 +14,14 @@ out/sheet-*.png and out/checkpoint-*/. The error gets worse by some tenths of a 
 import argparse
 import copy
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from tokenizer.critic import Critic, is_thing, looks, seen, shown, surprise
+from tokenizer.critic import Critic, seen, shown, surprise
 from tokenizer.data import Batch, ClipFolder
 from tokenizer.loop import (
     Clock,
@@ -43,10 +41,9 @@ from tokenizer.report import evaluate, sheet
 
 ALONE = 0.25  # of the run, in which only the critic learns, and faster
 CRITIC_RATE, CRITIC_RATE_ALONE = 2e-4, 1e-3
-AT_EASE = 0.5  # nats: a drawn cell that surprises the critic less teaches it nothing, or it runs away from the decoder
+AT_EASE = 0.5  # nats: drawn cells that surprise the critic less teach it nothing, or it runs away from the decoder
 LOOKS = 4  # frames of each window that the critic is shown
 STILLS_EVERY = 4  # batches
-LOOSE = 0.15  # weight of the error in a background with a name: one cannot know where each drop fell
 MATCHING = 2.0  # weight of the critic's features against what it says
 MEMORY = 0.995  # of the running mean, a step
 LOG_EVERY = 50
@@ -79,22 +76,13 @@ def drawing(model: VideoTokenizer) -> nn.ModuleList:
     return nn.ModuleList([model.decoder, model.quantizer.out])
 
 
-def with_grain(model: VideoTokenizer, channels: int) -> VideoTokenizer:
-    """The same tokenizer, whose decoder may learn to use noise; one that does already stays as it is."""
-    if model.config.grain or not channels:
-        return model
-    grained = VideoTokenizer(replace(model.config, grain=channels))
-    grained.load_state_dict(grained.state_dict() | model.state_dict())
-    return grained
-
-
 class Sharpening:
     """Both networks and their optimizers."""
 
-    def __init__(self, model: VideoTokenizer, critic: Critic, learning_rate: float, accelerator: Accelerator):
+    def __init__(self, model: VideoTokenizer, classes: int, learning_rate: float, accelerator: Accelerator):
         self.accelerator, self.model = accelerator, model.eval().requires_grad_(False).to(accelerator.device)
         self.draws = accelerator.prepare(drawing(model).requires_grad_(True))
-        self.critic = accelerator.prepare(critic.train())
+        self.critic = accelerator.prepare(Critic(classes).train())
         self.of_draws = [accelerator.prepare(one) for one in make_optimizers(self.draws, learning_rate)]
         self.of_critic = [accelerator.prepare(one) for one in make_optimizers(self.critic, CRITIC_RATE)]
         self.average = Average(model)
@@ -102,10 +90,11 @@ class Sharpening:
     def step(self, batch: Batch, times_Bn: Tensor, clock: Clock, progress: float) -> dict[str, float]:
         """One step of the critic, and unless it learns alone of the decoder; the named numbers. `progress`: of the run, 0 .. 1."""
         device, alone = self.accelerator.device, progress < ALONE
-        batch, times_Bn, things = batch.to(device), times_Bn.to(device), self.critic.things
-        clip, shown_Nhw = batch.clip_BCTHW, shown(batch, times_Bn, things)
+        clip, times_Bn = batch.clip_BCTHW.to(device), times_Bn.to(device)
+        masks = None if batch.masks_BTHW is None else batch.masks_BTHW.to(device)
+        shown_Nhw = shown(masks, times_Bn, *clip.shape[-2:])
         with torch.set_grad_enabled(not alone), self.accelerator.autocast():
-            drawn = self.model.decode(self.model.encode(clip), seed=1 + clock.step)
+            drawn = self.model.decode(self.model.encode(clip))
         # The losses are of a copy, so that each gives a gradient of its own: an error and a wish have no common unit.
         pixels = drawn.detach().requires_grad_(not alone)
         with self.accelerator.autocast():
@@ -114,62 +103,45 @@ class Sharpening:
         numbers: dict[str, Tensor] = {}
         gradient = None
         if not alone:
-            weights_B1THW = attention(clip, batch.masks_BTHW)
-            place_B1THW = 1 - (1 - LOOSE) * anywhere(batch)
-            terms = reconstruction(pixels, clip, weights_B1THW, weights_B1THW * place_B1THW)
-            numbers |= terms | {"taken_for": surprise(of_drawn, shown_Nhw, shown_Nhw, things)}
-            numbers["matching"] = matching(drawn_features, real_features, looks(place_B1THW, times_Bn))
+            terms = reconstruction(pixels, clip, attention(clip, masks))
+            numbers |= terms | {"taken_for": surprise(of_drawn, shown_Nhw, shown_Nhw)}
+            numbers["matching"] = matching(drawn_features, real_features)
             wish = numbers["taken_for"] + MATCHING * numbers["matching"]
             gradient = balanced(torch.stack(list(terms.values())).sum(), wish, pixels)
-        numbers["real"] = surprise(of_real, shown_Nhw, shown_Nhw, things)
-        numbers["drawn"] = surprise(of_drawn, torch.full_like(shown_Nhw, self.critic.drawn), shown_Nhw, things)
+        numbers["real"] = surprise(of_real, shown_Nhw, shown_Nhw)
+        numbers["drawn"] = surprise(of_drawn, torch.full_like(shown_Nhw, self.critic.drawn), shown_Nhw)
         set_learning_rate(self.of_critic, clock.step, progress)
         if alone:
             for group in (group for one in self.of_critic for group in one.param_groups):
                 group["lr"] *= CRITIC_RATE_ALONE / CRITIC_RATE
-        ease = 0.0 if alone else AT_EASE
-        lesson = numbers["real"] + surprise(
-            of_drawn, torch.full_like(shown_Nhw, self.critic.drawn), shown_Nhw, things, ease
-        )
+        lesson = numbers["real"] + numbers["drawn"] * (alone or float(numbers["drawn"].detach()) > AT_EASE)
         descend(lesson, self.critic, self.of_critic, self.accelerator)
         if gradient is not None:
             set_learning_rate(self.of_draws, self.average.steps, (progress - ALONE) / (1 - ALONE))
             descend((drawn * gradient).sum(), self.draws, self.of_draws, self.accelerator)
             self.average.add(self.model)
-        numbers["named"] = share_named(of_real, shown_Nhw, things)
+        numbers["named"] = share_named(of_real, shown_Nhw)
         return {name: float(value.detach()) for name, value in numbers.items()}
 
 
 def balanced(error: Tensor, wish: Tensor, pixels: Tensor) -> Tensor:
-    """The gradient of the error by the pixels, and that of the wish, made as long in each clip."""
+    """The gradient of the error by the pixels, and that of the wish, made as long."""
     (near,) = torch.autograd.grad(error, pixels)
     (real,) = torch.autograd.grad(wish, pixels, retain_graph=True)  # the critic's own step goes through the same graph
-    near_B, real_B = (gradient.flatten(1).norm(dim=1) for gradient in (near, real))
-    return near + real * (near_B / real_B.clamp(min=1e-12)).view(-1, *[1] * (pixels.dim() - 1))
+    return near + real * (near.norm() / real.norm().clamp(min=1e-12))
 
 
-def anywhere(batch: Batch) -> Tensor:
-    """free_B1THW, 1 where it counts what there is and not at which pixel: in a background with a name, such as rain."""
-    clip, masks, background_B = batch
-    if background_B is None:
-        return torch.zeros_like(clip[:, :1])
-    named = (background_B > 0)[:, None, None, None, None]
-    return (named if masks is None else named & (masks == 0)[:, None]).float().expand_as(clip[:, :1])
-
-
-def matching(drawn: list[Tensor], real: list[Tensor], weights_N1HW: Tensor) -> Tensor:
+def matching(drawn: list[Tensor], real: list[Tensor]) -> Tensor:
     """How far the critic's features of what was drawn are from those of what was there (Wang et al. 2018), 0 where they agree."""
-    terms = []
-    for a, b in zip(drawn, real, strict=True):
-        b, weights = b.detach().float(), F.adaptive_avg_pool2d(weights_N1HW, (a.shape[-2], a.shape[-1]))
-        terms.append((weights * (a.float() - b).abs()).mean() / b.abs().mean().clamp(min=1e-6))
-    return torch.stack(terms).mean()
+    pairs = [(a.float(), b.detach().float()) for a, b in zip(drawn, real, strict=True)]
+    return torch.stack([(a - b).abs().mean() / b.abs().mean().clamp(min=1e-6) for a, b in pairs]).mean()
 
 
-def share_named(logits_NKhw: Tensor, shown_Nhw: Tensor, things: int) -> Tensor:
+def share_named(logits_NKhw: Tensor, shown_Nhw: Tensor) -> Tensor:
     """Of the cells of real things, the share that the critic calls by its name; of all cells where there are no things."""
-    right, chosen = logits_NKhw.argmax(dim=1) == shown_Nhw, is_thing(shown_Nhw, things)
-    return right[chosen].float().mean() if chosen.any() else right.float().mean()
+    things = (shown_Nhw > 0) & (shown_Nhw < logits_NKhw.shape[1] - 1)
+    right = logits_NKhw.argmax(dim=1) == shown_Nhw
+    return right[things].float().mean() if things.any() else right.float().mean()
 
 
 def plan(step: int, args: argparse.Namespace, temporal_stride: int) -> tuple[int, int]:
@@ -193,7 +165,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", required=True)
     parser.add_argument("--minutes", type=float, default=60.0, help="training time; ignored with --steps")
     parser.add_argument("--steps", type=int, default=0)
-    parser.add_argument("--grain", type=int, default=16, help="channels of noise for the decoder, if --init has none")
     parser.add_argument("--frames", type=int, default=17, help="frames of a training window")
     parser.add_argument("--latent-frames", type=int, default=18, help="latent frames a batch")
     parser.add_argument("--learning-rate", type=float, default=2e-4)
@@ -211,15 +182,12 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     if accelerator.num_processes > 1:
         raise ValueError("sharpening runs in one process: start it without `accelerate launch`")
     # ---- data, at the sizes of the model
-    model = with_grain(VideoTokenizer.from_pretrained(args.init), args.grain)
+    model = VideoTokenizer.from_pretrained(args.init)
     clips = ClipFolder(args.data, model.config.shapes)
     held_out = ClipFolder(args.validation, model.config.shapes) if args.validation else None
     print(f"{len(clips)} clips, {len(clips.skipped)} unreadable, {len(clips.classes)} classes")
-    if clips.backgrounds:
-        print(f"backgrounds: {', '.join(clips.backgrounds)}")
     # ---- networks and optimizers
-    critic = Critic(len(clips.classes), len(clips.backgrounds))
-    both = Sharpening(model, critic, args.learning_rate, accelerator)
+    both = Sharpening(model, len(clips.classes), args.learning_rate, accelerator)
     clock = Clock()
     resume(out, accelerator, clock, both.average)
     # ---- loop

@@ -172,7 +172,8 @@ def new_model(args: argparse.Namespace) -> VideoTokenizer:
 
 def train_step(model, optimizers, accelerator: Accelerator, batch) -> dict[str, float]:
     """One step; the named losses, PSNR and codebook numbers of the batch."""
-    clip, masks, _ = batch.to(accelerator.device)
+    clip = batch.clip_BCTHW.to(accelerator.device)
+    masks = None if batch.masks_BTHW is None else batch.masks_BTHW.to(accelerator.device)
     with accelerator.autocast():
         rebuilt, quantized, class_logits = model(clip)
     terms = reconstruction(rebuilt, clip, attention(clip, masks))

@@ -213,7 +213,6 @@ def row_of(one: RenderedTurn) -> dict[str, Any]:
         "parent": turn.parent,
         "mask": f"masks/{name}.npz",
         "mask_classes": [subject.kind for subject in turn.scene.subjects],
-        "background": "" if turn.scene.weather == "clear" else turn.scene.weather,
         "licence": "Apache-2.0",
         "source": "diorama",
         "scene": to_json(turn.scene),
