@@ -38,7 +38,7 @@ from gpt_video.diorama.render import RendererUnavailable
 from gpt_video.diorama.world import CORE, WIDE
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GenerateRequest, size_name
-from tokenizer.video import read_video, write_video
+from tokenizer.video import fit, read_video, write_video
 
 CODEC = "H.264 crf 12"
 CLIPS, CODES, REAL = "clips", "codes", "real"
@@ -271,7 +271,8 @@ def long_videos(generator: VideoGenerator, out: Path, task: ModelTask, instrumen
             )
             done = partial(_shifted, report, number, task.drift_videos)
             made = generator.generate_many([request], 1, done)
-            write_video(path, made[0].frames_THWC, FPS, metadata={"prompt": prompt.text})
+            # As the benchmark looks at it: the judge reads sides that are multiples of 16, and tall and wide models have others.
+            write_video(path, fit(made[0].frames_THWC, *prompt.size), FPS, metadata={"prompt": prompt.text})
         clips.append(read_video(path)[0])
     found = drift(clips, instruments.judge)
     judge = instruments.judge.sha256

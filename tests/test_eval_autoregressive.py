@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,9 @@ from eval.autoregressive import Pairs, anchored, bits_per_token, drift, surprise
 from eval.copies import TrainingCodes, copy_scores, grams
 from eval.judge import Judge
 from eval.judge_net import JudgeConfig, JudgeNet
+from eval.model_parts import ModelTask, long_videos
 from eval.protocol import Protocol
+from eval.suite import Form, build_suite
 from gpt_video import sequence
 from tests.tiny_model import moving_square
 
@@ -98,6 +102,24 @@ def test_a_film_that_fades_to_grey_loses_its_colour_and_one_that_blurs_its_sharp
 def test_films_of_two_lengths_are_an_error(judge):
     with pytest.raises(ValueError, match="one length"):
         drift([film(2), film(3)], judge)
+
+
+class OfThreeShapes:
+    """A model of small pictures, as the embedded one: not all sides are multiples of 16."""
+
+    settings = SimpleNamespace(shapes=((96, 96), (72, 120), (120, 72)))
+
+    def generate_many(self, requests, batch_size, on_progress):
+        width, height = map(int, requests[0].size.split("x"))
+        frames = film(2, requests[0].seed)
+        return [SimpleNamespace(frames_THWC=np.resize(frames, (len(frames), height, width, 3)))]
+
+
+def test_long_videos_of_every_shape_are_measured(judge, tmp_path):
+    task = ModelTask(build_suite(Form(8, 0, 1, 0), frames=1), ("bench", "drift"), drift_videos=8, drift_seconds=2)
+    assert len({prompt.size for prompt in task.scenes}) == 3
+    part = long_videos(OfThreeShapes(), tmp_path, task, SimpleNamespace(judge=judge), lambda done, total: None)
+    assert np.array(part.curves["drift"]["sharpness"]).shape == (8, 2)
 
 
 # ------------------------------------------------------------------------------------------------------------ copies
