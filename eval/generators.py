@@ -62,10 +62,16 @@ class ModelGenerator:
     """A bundle: words and codes in, videos out. A model that was trained on other sizes makes the one of the nearest shape.
 
     What it makes is then fitted to the size that was asked for, so that all models are looked at alike.
+    on_progress: as of `VideoGenerator.generate_many`.
     """
 
-    def __init__(self, generator: VideoGenerator, batch_size: int = 8):
-        self.generator, self.batch_size = generator, batch_size
+    def __init__(
+        self,
+        generator: VideoGenerator,
+        batch_size: int = 8,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ):
+        self.generator, self.batch_size, self.on_progress = generator, batch_size, on_progress
         self.name, self.sha256 = "gpt-video", generator.bundle.model_hash
 
     def make(self, asks: Sequence[Ask]) -> list[Made]:
@@ -80,7 +86,7 @@ class ModelGenerator:
             )
             for ask in asks
         ]
-        videos = self.generator.generate_many(requests, self.batch_size)
+        videos = self.generator.generate_many(requests, self.batch_size, self.on_progress)
         return [Made(fit(v.frames_THWC, *ask.size), v.turn) for v, ask in zip(videos, asks, strict=True)]
 
     def given(self, frames_THWC: np.ndarray, prompt: str) -> Made:

@@ -25,7 +25,7 @@ from eval.clip_score import clip_score, consistency_scores
 from eval.copies import TrainingCodes, copy_scores
 from eval.diorama_bench import FPS, DioramaBench
 from eval.folder import Frames, RememberingClip, Video
-from eval.generators import Ask, Generator, Made, ModelGenerator, RenderGenerator, codes_of, trained_size
+from eval.generators import Ask, Generator, Made, ModelGenerator, RenderGenerator, codes_of
 from eval.instruments import Instruments, LeftOut
 from eval.judge import Judge
 from eval.protocol import Protocol, Score
@@ -37,8 +37,7 @@ from eval.unaffected import rendered
 from gpt_video.diorama.render import RendererUnavailable
 from gpt_video.diorama.world import CORE, WIDE
 from gpt_video.generate import VideoGenerator
-from gpt_video.request import GenerateRequest, size_name
-from tokenizer.video import fit, read_video, write_video
+from tokenizer.video import read_video, write_video
 
 CODEC = "H.264 crf 12"
 CLIPS, CODES, REAL = "clips", "codes", "real"
@@ -263,16 +262,10 @@ def long_videos(generator: VideoGenerator, out: Path, task: ModelTask, instrumen
     for number, prompt in enumerate(task.scenes[: task.drift_videos]):
         path = folder / f"{prompt.key}.mp4"
         if not path.is_file():
-            request = GenerateRequest(
-                prompt.text,
-                seconds=task.drift_seconds,
-                seed=number,
-                size=size_name(trained_size(generator, prompt.size)),
-            )
             done = partial(_shifted, report, number, task.drift_videos)
-            made = generator.generate_many([request], 1, done)
-            # As the benchmark looks at it: the judge reads sides that are multiples of 16, and tall and wide models have others.
-            write_video(path, fit(made[0].frames_THWC, *prompt.size), FPS, metadata={"prompt": prompt.text})
+            ask = Ask(prompt.key, prompt.text, prompt.scene, prompt.size, task.drift_seconds, number)
+            made = ModelGenerator(generator, 1, done).make([ask])
+            write_video(path, made[0].frames_THWC, FPS, metadata={"prompt": prompt.text})
         clips.append(read_video(path)[0])
     found = drift(clips, instruments.judge)
     judge = instruments.judge.sha256

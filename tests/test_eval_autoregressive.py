@@ -108,11 +108,12 @@ class OfThreeShapes:
     """A model of small pictures, as the embedded one: not all sides are multiples of 16."""
 
     settings = SimpleNamespace(shapes=((96, 96), (72, 120), (120, 72)))
+    bundle = SimpleNamespace(model_hash="")
 
     def generate_many(self, requests, batch_size, on_progress):
         width, height = map(int, requests[0].size.split("x"))
         frames = film(2, requests[0].seed)
-        return [SimpleNamespace(frames_THWC=np.resize(frames, (len(frames), height, width, 3)))]
+        return [SimpleNamespace(frames_THWC=np.resize(frames, (len(frames), height, width, 3)), turn=None)]
 
 
 def test_long_videos_of_every_shape_are_measured(judge, tmp_path):
