@@ -113,17 +113,27 @@ class Drift:
         values_NS = self.measures[measure]
         return values_NS[:, -last:].mean(axis=1) / np.maximum(values_NS[:, 0], 1e-6) - 1
 
-    def scores(self, protocol: Protocol) -> list[Score]:
-        """Mean absolute change of colour, sharpness and confidence, and the share of frames that were seen before."""
-        rows = {f"drift of {name}": np.abs(self.change(name)) for name in ("colour", "sharpness", "confidence")}
-        rows["repetition, whole video"] = self.measures["repetition"].mean(axis=1)
-        out = []
+    def scores(self, protocol: Protocol, floor: Drift | None = None) -> list[Score]:
+        """Mean absolute change of colour, sharpness and confidence, and the share of frames that were seen before.
+
+        floor: of real videos of the same scenes, in which what moves changes colours and edges too.
+        """
+        floors = floor._rows() if floor else {}
+        rows, out = self._rows(), []
         for name, values_N in rows.items():
             found = mean_interval(values_N.tolist()) if len(values_N) > 1 else None
             value = found.value if found else float(values_N.mean())
             bounds, method = (found.bounds, found.method) if found else (None, None)
-            out.append(Score(name, value, len(values_N), replace(protocol, n=len(values_N)), False, bounds, method))
+            least = float(floors[name].mean()) if floors else None
+            out.append(
+                Score(name, value, len(values_N), replace(protocol, n=len(values_N)), False, bounds, method, least)
+            )
         return out
+
+    def _rows(self) -> dict[str, np.ndarray]:
+        """values_N of each score."""
+        rows = {f"drift of {name}": np.abs(self.change(name)) for name in ("colour", "sharpness", "confidence")}
+        return rows | {"repetition, whole video": self.measures["repetition"].mean(axis=1)}
 
 
 def drift(clips: Clips, judge: Judge) -> Drift:

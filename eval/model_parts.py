@@ -85,7 +85,7 @@ class ModelTask:
     world: str = CORE.name
     shards: str | None = None
     batch_size: int = 8
-    drift_videos: int = 2
+    drift_videos: int = 8
     drift_seconds: float = 60.0
 
     def __post_init__(self) -> None:
@@ -255,19 +255,20 @@ def surprise(generator: VideoGenerator, out: Path, task: ModelTask, instruments:
 
 
 def long_videos(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
-    """A minute of video, second by second."""
-    folder = out / "drift"
-    folder.mkdir(exist_ok=True)
-    clips = []
-    for number, prompt in enumerate(task.scenes[: task.drift_videos]):
-        path = folder / f"{prompt.key}.mp4"
-        if not path.is_file():
-            done = partial(_shifted, report, number, task.drift_videos)
-            ask = Ask(prompt.key, prompt.text, prompt.scene, prompt.size, task.drift_seconds, number)
-            made = ModelGenerator(generator, 1, done).make([ask])
-            write_video(path, made[0].frames_THWC, FPS, metadata={"prompt": prompt.text})
-        clips.append(read_video(path)[0])
+    """Minutes of video, second by second. Their floor is what the renderer shows of the same scenes, in which things move too."""
+    prompts = task.scenes[: task.drift_videos]
+    asks = [Ask(p.key, p.text, p.scene, p.size, task.drift_seconds, number) for number, p in enumerate(prompts)]
+    clips, batches = [], range(0, len(asks), task.batch_size)
+    for number, start in enumerate(batches):
+        maker = ModelGenerator(generator, task.batch_size, partial(_shifted, report, number, len(batches)))
+        clips += _kept(maker, asks[start : start + task.batch_size], out / "drift")
     found = drift(clips, instruments.judge)
+    frames = 1 + 4 * (len(clips[0]) // 4)  # as many, in whole seconds, as a scene can have
+    asks = [replace(ask, scene=replace(ask.scene, frames=frames)) for ask in asks]
+    try:
+        floor = drift(_kept(RenderGenerator(), asks, out / "drift" / "renderer"), instruments.judge)
+    except RendererUnavailable:
+        floor = None
     judge = instruments.judge.sha256
     protocol = Protocol(
         "drift",
@@ -278,7 +279,7 @@ def long_videos(generator: VideoGenerator, out: Path, task: ModelTask, instrumen
         reference_sha256=task.suite.hash,
     )
     curves = {name: found.measures[name].tolist() for name in MEASURES}
-    return Part(tuple(found.scores(protocol)), curves={"drift": curves})
+    return Part(tuple(found.scores(protocol, floor)), curves={"drift": curves})
 
 
 def copies(generator: VideoGenerator, out: Path, task: ModelTask, instruments: Instruments, report: Count) -> Part:
@@ -388,8 +389,19 @@ def _coded(generator: VideoGenerator, source: Path, path: Path) -> Path:
     return path
 
 
-def _shifted(report: Count, number: int, videos: int, done: int, total: int) -> None:
-    report(number * total + done, videos * total)
+def _kept(maker: Generator, asks: Sequence[Ask], folder: Path) -> list[np.ndarray]:
+    """frames_THWC of each ask, as its file in the folder has them; what is not there is made, together."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{ask.key}.mp4" for ask in asks]
+    missing = [(ask, path) for ask, path in zip(asks, paths, strict=True) if not path.is_file()]
+    made = maker.make([ask for ask, _ in missing]) if missing else []
+    for video, (ask, path) in zip(made, missing, strict=True):
+        write_video(path, video.frames_THWC, FPS, metadata={"prompt": ask.prompt})
+    return [read_video(path)[0] for path in paths]
+
+
+def _shifted(report: Count, number: int, batches: int, done: int, total: int) -> None:
+    report(number * total + done, batches * total)
 
 
 def _counted(items: Sequence[Any], report: Count, total: int | None = None, before: int = 0) -> Iterator[Any]:

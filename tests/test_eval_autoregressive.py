@@ -111,9 +111,12 @@ class OfThreeShapes:
     bundle = SimpleNamespace(model_hash="")
 
     def generate_many(self, requests, batch_size, on_progress):
-        width, height = map(int, requests[0].size.split("x"))
-        frames = film(2, requests[0].seed)
-        return [SimpleNamespace(frames_THWC=np.resize(frames, (len(frames), height, width, 3)), turn=None)]
+        made = []
+        for request in requests:
+            width, height = map(int, request.size.split("x"))
+            frames = film(2, request.seed)
+            made.append(SimpleNamespace(frames_THWC=np.resize(frames, (len(frames), height, width, 3)), turn=None))
+        return made
 
 
 def test_long_videos_of_every_shape_are_measured(judge, tmp_path):
@@ -121,6 +124,14 @@ def test_long_videos_of_every_shape_are_measured(judge, tmp_path):
     assert len({prompt.size for prompt in task.scenes}) == 3
     part = long_videos(OfThreeShapes(), tmp_path, task, SimpleNamespace(judge=judge), lambda done, total: None)
     assert np.array(part.curves["drift"]["sharpness"]).shape == (8, 2)
+    assert (
+        len(list((tmp_path / "drift").glob("*.mp4"))) == len(list((tmp_path / "drift" / "renderer").glob("*.mp4"))) == 8
+    )
+    done = OfThreeShapes()
+    done.generate_many = None  # all are kept
+    again = long_videos(done, tmp_path, task, SimpleNamespace(judge=judge), lambda done, total: None)
+    assert [score.value for score in again.scores] == [score.value for score in part.scores]
+    assert all(score.floor is not None and score.floor < 1 for score in part.scores)
 
 
 # ------------------------------------------------------------------------------------------------------------ copies
