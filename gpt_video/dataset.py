@@ -23,6 +23,7 @@ from gpt_video.text import TextTokenizer
 __all__ = ["PackedBatches", "read_shards", "summary", "tokenize_folder", "tokenizer_hash", "write_shards"]
 
 IGNORED = -100  # the label that transformers leaves out of the loss
+LONG_ROLLED_SHARE = 0.5
 
 
 class PackedBatches:
@@ -34,7 +35,8 @@ class PackedBatches:
 
     - cut to fewer latent frames, all its turns alike (`truncate_share`; not with continuations): codes are causal. To one of
       the shards' lengths, or of the `shortest` so many of them;
-    - turned into a rolled window, see sequence.py (`rolled_share` of those that are long enough);
+    - turned into a rolled window, see sequence.py (`rolled_share` of those that are long enough; a clip longer than any of the
+      shards' lengths LONG_ROLLED_SHARE of the time, and else cut to the longest: `rolled_share` 0 turns that off too);
     - stripped of the last turn's words (`caption_dropout`), for guidance;
     - corrupted (`corrupt_share`): up to `corrupt_rate` of its video ids replaced by random ones, against drift;
     - rewritten by `text_noise(text, random.Random)`: case, accents, typing errors.
@@ -75,7 +77,7 @@ class PackedBatches:
         self.tokens_per_batch, self.window, self.seed = tokens_per_batch, window, seed
         self.truncate_share, self.rolled_share, self.caption_dropout = truncate_share, rolled_share, caption_dropout
         self.corrupt_share, self.corrupt_rate = corrupt_share, corrupt_rate
-        self.lengths, self.text_noise = corpus.lengths[:shortest], text_noise
+        self.lengths, self.longest, self.text_noise = corpus.lengths[:shortest], corpus.lengths[-1], text_noise
         self.process_index, self.process_count = process_index, process_count
         self.epoch_index, self.position = 0, 0
 
@@ -138,8 +140,12 @@ class PackedBatches:
         rng = np.random.default_rng((self.seed, epoch, index))
         turns = [Turn(self._words(clip, rng), clip.action, clip.codes_thw) for clip in self.paths[index]]
         chain_thw = _last_chain(turns)
-        if len(chain_thw) > sequence.ROLLED_T and rng.random() < self.rolled_share:
+        is_long = len(turns) == 1 and len(chain_thw) > self.longest
+        rolled_share = max(self.rolled_share, LONG_ROLLED_SHARE) if is_long and self.rolled_share else self.rolled_share
+        if len(chain_thw) > sequence.ROLLED_T and rng.random() < rolled_share:
             return _Sample([_rolled(turns[-1], chain_thw, rng)], True, rng)
+        if is_long:  # as a fresh video no model is asked for it
+            turns = [replace(turns[0], codes_thw=chain_thw[: self.longest])]
         if self.window is not None:
             turns = _fitted(turns, self.window, rng)
         shortest = min(turn.grid[0] for turn in turns)

@@ -5,7 +5,8 @@ Enters: a folder of videos with `metadata.jsonl` (`tokenize_folder`), or frames 
 On disk: Parquet files, one row a turn, with the hash of the tokenizer that made the codes. Leaves: `read_shards`.
 
 A line of metadata.jsonl needs `file_name` and `text`. Without the columns `conversation` and `turn` each clip is a one-turn
-conversation, and a long one is cut into several; with them each file is one turn. pyarrow and PyAV are imported late.
+conversation, and a long one is cut into several, some of them long enough for rolled windows (sequence.py); with them each file
+is one turn. pyarrow and PyAV are imported late.
 """
 
 from __future__ import annotations
@@ -89,6 +90,8 @@ def _clips(folder: Path, records: Sequence[Record], video_tokenizer, fps: float,
     from tokenizer.video import nearest_shape, read_video
 
     shape, conversation = shapes[0], None
+    turns = Counter(record["conversation"] for record in records)
+    most, _, _ = video_tokenizer.clip_shape(sequence.MAX_T, 1, 1)
     for index, record in enumerate(records):
         path = folder / record["file_name"]
         if record["conversation"] != conversation:  # all turns have the shape of the first
@@ -99,16 +102,22 @@ def _clips(folder: Path, records: Sequence[Record], video_tokenizer, fps: float,
         if record["cut"]:
             for number, piece_THWC in enumerate(_pieces(frames_THWC, video_tokenizer)):
                 yield index, record | {"conversation": f"{conversation}#{number}"}, piece_THWC
-        else:
-            yield index, record, frames_THWC
+        else:  # of a long clip that stands alone the start is kept
+            yield index, record, frames_THWC[:most] if turns[conversation] == 1 else frames_THWC
 
 
 def _pieces(frames_THWC: np.ndarray, video_tokenizer) -> Iterator[np.ndarray]:
-    """A long clip as pieces of trained lengths. A rest that is no longer than a still is dropped, unless it is all there is."""
+    """A long clip as pieces of trained lengths. A rest that is no longer than a still is dropped, unless it is all there is.
+
+    A piece that more follows is as long as a sequence can be: its codes are those of the piece, and of rolled windows.
+    """
     longest, *shorter = [video_tokenizer.clip_shape(t, 1, 1)[0] for t in reversed(latent_lengths(video_tokenizer)[0])]
-    start = 0
+    runs = [video_tokenizer.clip_shape(t, 1, 1)[0] for t in range(sequence.MAX_T, sequence.ROLLED_T, -1)]
+    start = next_run = 0
     while len(frames_THWC) - start >= longest:
-        yield frames_THWC[start : start + longest]
+        run = next((run for run in runs if run <= len(frames_THWC) - start), 0) if start >= next_run else 0
+        yield frames_THWC[start : start + max(run, longest)]
+        next_run = max(next_run, start + run)
         start += longest
     fitting = next((length for length in shorter if length <= len(frames_THWC) - start), 0)
     if fitting > 1 or (fitting and not start):

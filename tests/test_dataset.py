@@ -12,6 +12,7 @@ import torch
 from gpt_video import sequence
 from gpt_video.dataset import IGNORED, PackedBatches
 from gpt_video.shards import (
+    _pieces,
     encode_corpus,
     latent_lengths,
     read_records,
@@ -94,9 +95,25 @@ def test_a_folder_of_mixed_clips_becomes_one_turn_conversations_of_trained_lengt
     )
     corpus = read_shards(tmp_path / "out")
     grids = [[clip.codes_thw.shape for clip in conversation] for conversation in corpus.conversations]
-    # 90 frames at 16 a second are 45 at 8: one window of 33, and a rest of 12 that holds 9.
-    assert grids == [[(1, 2, 2)], [(9, 2, 4)], [(3, 2, 4)], [(1, 4, 2)], [(1, 2, 2)]]
+    # 90 frames at 16 a second are 45 at 8: one window of 33, which keeps what follows, and a rest of 12 that holds 9.
+    assert grids == [[(1, 2, 2)], [(12, 2, 4)], [(3, 2, 4)], [(1, 4, 2)], [(1, 2, 2)]]
     assert calls[-1] == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("frames", "grids"),
+    [
+        (33, [9]),
+        (36, [9]),
+        (37, [10]),  # the window of 33 and the 4 that follow, which are too few for a clip of their own
+        (65, [17, 7]),
+        (67, [17, 9]),
+        (120, [17, 9, 14, 5]),
+    ],
+)
+def test_pieces_of_a_long_clip_keep_what_follows_them_and_no_run_is_kept_twice(tmp_path, frames, grids):
+    pieces = list(_pieces(np.zeros((frames, 32, 32, 3), np.uint8), FakeVideoTokenizer()))
+    assert [1 + (len(piece) - 1) // 4 for piece in pieces] == grids
 
 
 class Counting(FakeVideoTokenizer):
@@ -345,6 +362,26 @@ def test_rolled_windows_jump_and_the_jump_has_no_loss(batches, vocabulary):
                         for stop in stops
                     )
     assert found == 8  # both videos in each of four epochs
+
+
+def test_a_clip_longer_than_any_length_is_rolled_or_cut_to_the_longest(vocabulary, text_tokenizer):
+    film_thw = encode(random_frames(30, 57, 32, 32))
+    corpus = encode_corpus([({"text": "a long film"}, random_frames(30, 57, 32, 32))] * 40, FakeVideoTokenizer())
+
+    def turns(**options):
+        batches = PackedBatches(corpus, vocabulary, text_tokenizer, seed=3, **PLAIN | options)
+        return [sequence.unpack(ids_L.numpy(), vocabulary)[0] for b in batches.epoch(0) for ids_L in b["ids_BL"]]
+
+    made = turns(rolled_share=0.1)
+    rolled = [turn for turn in made if turn.action == "continue"]
+    assert 10 < len(rolled) < 30  # about half of the 40
+    windows = [sequence.rolled_codes(film_thw, stop - 6, stop) for stop in range(8, 16)]
+    assert all(any(np.array_equal(turn.codes_thw, window) for window in windows) for turn in rolled)
+    # Fresh videos are as long as the longest length, also where nothing is rolled.
+    fresh = [turn for turn in made if turn.action == "new"] + turns()
+    assert len(fresh) == 80 - len(rolled)
+    assert all(np.array_equal(turn.codes_thw, film_thw[:9]) for turn in fresh)
+    assert {turn.grid[0] for turn in turns(truncate_share=1)} == {1, 3, 5, 7}
 
 
 def test_processes_share_an_epoch(batches):
