@@ -208,6 +208,7 @@ def render(
     clips: Annotated[int, typer.Option(min=0, help="Single clips.")] = 0,
     conversations: Annotated[int, typer.Option(min=0, help="Conversations of several turns.")] = 0,
     stills: Annotated[int, typer.Option(min=0, help="Clips of a single frame.")] = 0,
+    long: Annotated[int, typer.Option(min=0, help="Single clips of 8 to 16 seconds, to learn long videos from.")] = 0,
     turns: Annotated[str, typer.Option(help="Turns of a conversation, fewest-most.")] = "1-5",
     workers: Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")] = 1,
     seed: Annotated[int, typer.Option()] = 0,
@@ -218,8 +219,8 @@ def render(
     few, _, many = turns.partition("-")
     if not (few.isdecimal() and (many or few).isdecimal() and 1 <= int(few) <= int(many or few)):
         raise ValueError(f"turns is {turns!r}: expected fewest-most, such as 1-5")
-    if clips + conversations + stills == 0:
-        raise ValueError("nothing to render: ask for --clips, --conversations or --stills")
+    if clips + conversations + stills + long == 0:
+        raise ValueError("nothing to render: ask for --clips, --conversations, --stills or --long")
     with _needs("world"), _progress("rendering") as report:
         from gpt_video.diorama.make import render_dataset
 
@@ -228,6 +229,7 @@ def render(
             clips=clips,
             conversations=conversations,
             stills=stills,
+            long=long,
             turns=(int(few), int(many or few)),
             workers=workers,
             seed=seed,

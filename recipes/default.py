@@ -37,6 +37,7 @@ class Budget:
     clips: int
     stills: int
     conversations: int
+    long: int
     held_out: int
     tokenizer: str
     sharpen: str
@@ -58,6 +59,7 @@ class Budget:
             clips=fewer(self.clips),
             stills=fewer(self.stills),
             conversations=fewer(self.conversations),
+            long=fewer(self.long),
             held_out=fewer(self.held_out),
             tokenizer=shorter(self.tokenizer),
             sharpen=shorter(self.sharpen),
@@ -70,6 +72,7 @@ BUDGETS = {
         clips=16,
         stills=8,
         conversations=6,
+        long=2,
         held_out=2,
         tokenizer="--preset tiny --steps 60 --stills 0.5 --latent-frames 8 --frames 5 --evaluate-every 60 --validation-clips 2",
         sharpen="--steps 10 --latent-frames 4 --frames 5 --evaluate-every 10 --validation-clips 2",
@@ -80,6 +83,7 @@ BUDGETS = {
         clips=6000,
         stills=3000,
         conversations=2500,
+        long=1000,
         held_out=200,
         tokenizer="--preset stride8-long --minutes 80 --frames 17 --latent-frames 18 --evaluate-every 1000",
         sharpen="--minutes 40 --evaluate-every 1000",
@@ -90,6 +94,7 @@ BUDGETS = {
         clips=12000,
         stills=6000,
         conversations=5000,
+        long=2000,
         held_out=200,
         tokenizer="--preset stride8-long --minutes 5 --frames 17 --latent-frames 256 --evaluate-every 1000",
         sharpen="--minutes 2 --latent-frames 256 --evaluate-every 1000",
@@ -172,7 +177,8 @@ def render_diorama(budget: Budget, folder: Path, workers: int, world: str) -> No
     from gpt_video.diorama.make import render_dataset
 
     common: dict[str, Any] = {"workers": workers, "world": world}
-    render_dataset(folder / "train", budget.clips, budget.conversations, budget.stills, seed=0, **common)
+    many = (budget.clips, budget.conversations, budget.stills, budget.long)
+    render_dataset(folder / "train", *many, seed=0, **common)
     count = budget.held_out
     render_dataset(folder / "held_out", count, count, seed=1, held_out=True, **common)
 

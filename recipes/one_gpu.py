@@ -50,7 +50,7 @@ WORLD, KEPT = WIDE.name, "embedded"
 KINDS = sorted(WIDE.kinds)
 HELD, FOR_TOKENIZER = ("held", "held_talks"), ("clips", "stills")
 # How often each is rendered. A still is a fiftieth of a long conversation's work, and shows as much of kinds, colours and places.
-OFTEN = {"stills": 40, "clips": 7, "changed": 5, "moving": 2, "talks": 1}
+OFTEN = {"stills": 40, "clips": 7, "long": 1, "changed": 5, "moving": 2, "talks": 1}
 
 # Shares of the time: how long the tokenizer sees stills alone (and a new decoder learns to read), and when its encoder settles.
 # Rendering ends at half: it shares the GPU, and the GPT took 8.5 steps a second beside it, 14.5 after it (EXPERIMENTS.md).
@@ -69,6 +69,7 @@ def sets(seed: int) -> Sets:
         "held_talks": (Choices(47, held_out=True, world=WORLD), "conversation"),
         "stills": (Choices(seed, world=WORLD), "still"),
         "clips": (Choices(seed + 1, world=WORLD), "clip"),
+        "long": (Choices(seed + 2, world=WORLD), "long"),
         "talks": (Choices(seed + 3, (2, 5), world=WORLD), "conversation"),
         "changed": (Choices(seed + 4, (2, 5), frames={1: 1}, world=WORLD), "conversation"),
         "moving": (Choices(seed + 5, (2, 5), frames={9: 50, 17: 50}, world=WORLD), "conversation"),

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpt_video.diorama.make import Choices, contact_sheet, render_dataset, rendered_turns
+from gpt_video.diorama.make import LONG_FRAMES, Choices, contact_sheet, render_dataset, rendered_turns
 from gpt_video.diorama.render import Renderer, RendererUnavailable
 from gpt_video.diorama.scene import from_json
+from tokenizer.video import read_video
 
 CHOICES = {"shapes": {(32, 48): 1, (32, 32): 1}, "frames": {5: 1}, "seed": 3}
 
@@ -62,6 +63,14 @@ def test_another_seed_is_refused_in_the_same_folder(tmp_path):
     render_dataset(tmp_path, **CHOICES)
     with pytest.raises(ValueError, match="another folder"):
         render_dataset(tmp_path, **CHOICES | {"seed": 4})
+
+
+def test_long_clips_are_single_ones_of_several_windows(tmp_path):
+    render_dataset(tmp_path, long=3, **CHOICES)
+    rows = [json.loads(line) for line in (tmp_path / "metadata.jsonl").read_text("utf-8").splitlines()]
+    assert [row["conversation"] for row in rows] == [f"long-{index:06d}" for index in range(3)]
+    assert all(row["action"] == "new" and from_json(row["scene"]).frames in LONG_FRAMES for row in rows)
+    assert len(read_video(tmp_path / rows[0]["file_name"])[0]) == from_json(rows[0]["scene"]).frames
 
 
 def test_turns_are_handed_over_without_files():

@@ -150,11 +150,31 @@ def test_a_drawing_has_dark_outlines_and_the_same_masks():
     assert drawn.frames_THWC[0][rim].mean() < plain.frames_THWC[0][rim].mean() - 30
 
 
-@pytest.mark.parametrize(("frames", "border"), [(33, 17), (17, 9), (9, 5)])
+@pytest.mark.parametrize(("frames", "border"), [(65, 17), (33, 17), (17, 9), (9, 5)])
 def test_a_cut_falls_on_the_middle_border_between_latent_frames(frames, border):
     clip = render(one("woman", camera="cut", frames=frames), 64, 64).frames_THWC.astype(int)
     jumps = np.abs(np.diff(clip, axis=0)).mean(axis=(1, 2, 3))
     assert int(jumps.argmax()) + 1 == border and jumps.max() > 8 * np.median(jumps)
+
+
+@pytest.mark.parametrize(
+    ("kind", "speed"), [("horse", "normal"), ("ball", "normal"), ("bird", "fast"), ("car", "fast")]
+)
+def test_in_a_long_scene_what_goes_to_the_right_comes_back(kind, speed):
+    long, short = (simulate(one(kind, action="right", speed=speed, frames=frames), 1.0) for frames in (129, 33))
+    track, start = long.tracks[0], short.tracks[0]
+    x_T = track.centre_T3[:, 0]
+    assert np.allclose(x_T[:33], start.centre_T3[:, 0], atol=1e-9)  # the first four seconds are those of a short scene
+    turn = int(x_T[:70].argmax())
+    assert turn > 28 and (np.diff(x_T[:turn]) > 0).all()
+    back = turn + 70 // (2 if speed == "fast" else 1) - 8
+    assert x_T[back] < x_T[turn] - 0.5 * (x_T[turn] - x_T[0])
+    assert np.abs(np.diff(x_T)).max() < 1.5 * np.abs(np.diff(x_T[:20])).max()
+    ahead_T = track.turn_T33[:, 0, 0]  # where its nose points, to the right
+    if kind != "ball":
+        assert ahead_T[5] > 0.5 and ahead_T[turn + 12] < -0.5
+        assert np.abs(np.diff(ahead_T)).max() < 1.5  # it turns, and does not flip
+    assert (np.diff(track.roll_T) >= 0).all()  # wheels roll forwards both ways
 
 
 @pytest.mark.parametrize("camera", ["orbit", "drone"])

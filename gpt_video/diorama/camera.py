@@ -12,6 +12,7 @@ import numpy as np
 from gpt_video.diorama.layout import ABOVE_AIM, ABOVE_ELEVATION, AIM, DISTANCE, ELEVATION, VIEW
 
 LATENT = 4  # frames of a latent frame after the first; a cut falls on its border
+CUT_WITHIN = 33  # frames
 ORBIT, SECOND_ANGLE = 52.0, 58.0  # degrees: half of the way round in 4 seconds, and where a cut goes to
 DRONE = ((-34.0, 34.0, 1.06), (30.0, 9.0, 0.94))  # (degrees round, degrees up, distance) of its start and its end
 
@@ -73,8 +74,11 @@ def shot_of(camera: str, t_T: np.ndarray, before: Shot | None, side: int = 1) ->
 
 
 def _border(frames: int, *, begins: bool) -> int:
-    """The first frame after the cut: the middle border between latent frames, the first of which is one frame if it begins."""
-    latents = frames // LATENT
+    """The first frame after the cut: the middle border between latent frames, the first of which is one frame if it begins.
+
+    A long clip is cut where one of four seconds is.
+    """
+    latents = min(frames // LATENT, CUT_WITHIN // LATENT)
     return (1 if begins else 0) + LATENT * (latents // 2)
 
 

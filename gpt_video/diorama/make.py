@@ -2,7 +2,7 @@
 
 Enters: how many, a seed, and what to choose from. Leaves: a data-set folder (design.md, "Data on disk"), the same for the
 same seed whatever the number of workers; an interrupted one is completed. A conversation is a function of
-(seed, family, index) alone, where the family is "clip", "still" or "conversation". Without PyAV clips are written as .npz.
+(seed, family, index) alone, where the family is "clip", "still", "conversation" or "long". Without PyAV clips are written as .npz.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ from tokenizer.video import data_set_suffix, read_video, write_video
 # How often each shape (height, width) is chosen, and each number of frames of a clip or of a conversation's first turn.
 SHAPE_WEIGHTS: dict[tuple[int, int], int] = {(128, 128): 60, (96, 160): 20, (160, 96): 20}
 FRAME_WEIGHTS: dict[int, int] = {33: 60, 25: 10, 17: 18, 9: 12}
-FAMILIES = ("clip", "still", "conversation")
+LONG_FRAMES: dict[int, int] = {
+    65: 1,
+    97: 1,
+    129: 1,
+}  # of a long clip: what a window that is rolled on has to learn from
+FAMILIES = ("clip", "still", "conversation", "long")
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,8 @@ def rendered_turns(
     name = _name(family, index)
     rng = Random(f"{choices.seed} {family} {index}")
     height, width = _weighted(rng, choices.shapes or SHAPE_WEIGHTS)
-    frames = 1 if family == "still" else _weighted(rng, choices.frames or FRAME_WEIGHTS)
+    weights = LONG_FRAMES if family == "long" else choices.frames or FRAME_WEIGHTS
+    frames = 1 if family == "still" else _weighted(rng, weights)
     least, most = choices.turns if family == "conversation" else (1, 1)
     world = WORLDS[choices.world]
     turns = sample_conversation(rng, rng.randint(least, most), frames, held_out=choices.held_out, world=world)
@@ -86,6 +92,7 @@ def render_dataset(
     clips: int = 0,
     conversations: int = 0,
     stills: int = 0,
+    long: int = 0,
     *,
     turns: tuple[int, int] = (1, 5),
     workers: int = 1,
@@ -98,8 +105,8 @@ def render_dataset(
 ) -> None:
     """Renders a data-set folder. What `out` holds already, from an interrupted run or a smaller one, is kept.
 
-    shapes, frames: weights of (height, width) and of clip lengths. world: a name from WORLDS. on_progress(done, total) counts
-    conversations.
+    long: clips of 8 to 16 seconds. shapes, frames: weights of (height, width) and of other clips' lengths. world: a name from
+    WORLDS. on_progress(done, total) counts conversations.
     Raises RendererUnavailable; ValueError for an unknown world, or when `out` was rendered from other choices; OSError when
     it cannot be written.
     """
@@ -108,7 +115,7 @@ def render_dataset(
     folder = Path(out)
     choices = Choices(seed, turns, shapes, frames, held_out, world)
     _claim(folder, choices)
-    counts = dict(zip(FAMILIES, (clips, stills, conversations), strict=True))
+    counts = dict(zip(FAMILIES, (clips, stills, conversations, long), strict=True))
     jobs = [(str(folder), choices, family, index) for family in FAMILIES for index in range(counts[family])]
     waiting = [job for job in jobs if not _is_complete(folder, _part(folder, *job[2:]))]
     if waiting and data_set_suffix() == ".npz":

@@ -2,7 +2,8 @@
 
 Walking, driving, rolling, jumping and spinning follow a script that is a function of time; physics.py takes what falls,
 bounces or is run into. A continuation starts from the last state of the scene before it: what differs from its own script
-at the start fades out within `BLEND` seconds.
+at the start fades out within `BLEND` seconds. In a scene of its own that is longer than one of four seconds what goes to a side
+turns round at the border of the frame and comes back, again and again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from gpt_video.diorama.wide_places import place_of
 from gpt_video.diorama.world import MOVES
 
 BLEND = 0.75
+SHORT = 33  # frames of a scene in which nothing turns round
+LAP, TURNING = 8.2, 0.07  # seconds from border to border at normal speed; the share of it to the middle of a turn
+SIDE_YAW = 66.0  # degrees from facing the viewer to facing a side
 COLLISION_PACE = 0.40  # units a second of what runs into another, at normal speed
 
 
@@ -95,15 +99,22 @@ def _own_script(thing: Thing, t_T: np.ndarray, aspect: float, end: Track | None)
     squash_T3, swing_T, roll_T, gait_T = np.ones((n, 3)), np.ones(n), np.zeros(n), np.zeros(n)
     turn_T33 = np.tile(_posture(thing, end), (n, 1, 1))
     if action in MOVES or thing.heading:
-        path_T2 = _path(thing, t_T * speed, aspect, end is None)
+        way_T, ahead_T, faces_T = t_T * speed, t_T * speed + 1 / FPS, np.ones(n)
+        if end is None and n > SHORT and action in ("left", "right") and not thing.heading:
+            (way_T, faces_T), (ahead_T, _) = _there_and_back(way_T), _there_and_back(ahead_T)
+        path_T2 = _path(thing, way_T, aspect, end is None)
         centre_T3[:, :2] = path_T2
-        run_T = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path_T2, axis=0), axis=1))])
+        step_T = np.linalg.norm(np.diff(path_T2, axis=0, prepend=path_T2[:1]), axis=1)
+        run_T = np.cumsum(step_T)
         swing_T, roll_T = 1 + run_T * 2 * np.pi / (0.34 * s), run_T / (0.2 * s)
-        ahead_T2 = _path(thing, t_T * speed + 1 / FPS, aspect, end is None)
+        ahead_T2 = _path(thing, ahead_T, aspect, end is None)
         gait_T = np.clip(np.linalg.norm(ahead_T2 - path_T2, axis=1) * FPS / 0.04, 0, 1)
         if thing.look.rolls:
-            turn_T33, radius = _rolling(thing, run_T)
+            turn_T33, radius = _rolling(thing, np.cumsum(step_T * np.sign(np.diff(way_T, prepend=way_T[:1]))))
             centre_T3[:, 2] = radius
+        else:
+            turned_T = np.radians(SIDE_YAW) * (faces_T - 1)
+            turn_T33 = rotation((0, 0, 1), turned_T if action == "right" else -turned_T) @ turn_T33
         if thing.look.flies:
             centre_T3[:, 2] += 0.32 * s + 0.04 * np.sin(2 * np.pi * t_T / 1.3 + thing.phase)
             swing_T, gait_T = 1 + 2 * np.pi * t_T * (0.8 + 0.6 * speed), np.ones(n)
@@ -123,6 +134,13 @@ def _own_script(thing: Thing, t_T: np.ndarray, aspect: float, end: Track | None)
     if thing.look.kind == "candle":
         swing_T, gait_T = 1 + 2 * np.pi * t_T / 0.9, np.ones(n)
     return Track(centre_T3, turn_T33, squash_T3, swing_T, roll_T, gait_T)
+
+
+def _there_and_back(t_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Times 0 .. LAP on a way that is gone there and back; and where it faces: 1 ahead, -1 back, 0 half way through a turn."""
+    lap_T = t_T / LAP
+    faces_T = np.where(lap_T < 0.5, 1, np.clip(np.abs(lap_T - np.round(lap_T)) / TURNING, 0, 1))
+    return LAP * (1 - np.abs(lap_T % 2 - 1)), np.where(lap_T % 2 < 1, faces_T, -faces_T)
 
 
 def _posture(thing: Thing, end: Track | None) -> np.ndarray:
