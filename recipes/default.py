@@ -284,7 +284,7 @@ def make_bundle(out: Path, args: argparse.Namespace) -> dict[str, str]:
 def trained_settings(out: Path, video_tokenizer, window: int):
     """What the data really held: the shapes, and the lengths up to the longest clip."""
     from gpt_video.bundle import BundleSettings
-    from gpt_video.shards import latent_lengths
+    from gpt_video.pieces import latent_lengths
 
     grids = [tuple(map(int, grid.split("x"))) for grid in result_of(out, "tokens")["train"]["grids"]]
     shapes = tuple(

@@ -38,8 +38,9 @@ from gpt_video.diorama.language import mirrored, noisy
 from gpt_video.diorama.make import Choices
 from gpt_video.diorama.stream import Made, Order, RenderStream, Sets, Turn
 from gpt_video.diorama.world import WIDE
+from gpt_video.pieces import latent_lengths
 from gpt_video.sequence import Vocabulary
-from gpt_video.shards import Corpus, encode_corpus, latent_lengths, summary, tokenizer_hash
+from gpt_video.shards import Corpus, encode_corpus, summary, tokenizer_hash
 from gpt_video.text import TextTokenizer
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
 from tokenizer.data import Batch

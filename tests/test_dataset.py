@@ -11,10 +11,9 @@ import torch
 
 from gpt_video import sequence
 from gpt_video.dataset import IGNORED, PackedBatches
+from gpt_video.pieces import latent_lengths, pieces
 from gpt_video.shards import (
-    _pieces,
     encode_corpus,
-    latent_lengths,
     read_records,
     read_shards,
     summary,
@@ -112,8 +111,8 @@ def test_a_folder_of_mixed_clips_becomes_one_turn_conversations_of_trained_lengt
     ],
 )
 def test_pieces_of_a_long_clip_keep_what_follows_them_and_no_run_is_kept_twice(tmp_path, frames, grids):
-    pieces = list(_pieces(np.zeros((frames, 32, 32, 3), np.uint8), FakeVideoTokenizer()))
-    assert [1 + (len(piece) - 1) // 4 for piece in pieces] == grids
+    cut = pieces(np.zeros((frames, 32, 32, 3), np.uint8), FakeVideoTokenizer())
+    assert [1 + (len(piece) - 1) // 4 for piece in cut] == grids
 
 
 class Counting(FakeVideoTokenizer):
