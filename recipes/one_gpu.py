@@ -391,11 +391,8 @@ def main(argv: list[str] | None = None) -> None:
     if gpt_process.exitcode:
         raise SystemExit(f"the GPT's process ended with {gpt_process.exitcode}: see above")
     # ---- bundle
-    facts: dict[str, Any] = {
-        "source": "diorama, rendered by gpt_video/diorama",
-        "world": WORLD,
-        "licence": "Apache-2.0",
-    }
+    source = "diorama, rendered by gpt_video/diorama"
+    facts: dict[str, Any] = {"source": source, "world": WORLD, "licence": "Apache-2.0"}
     if not is_kept:
         facts["tokenizer"] = {"steps": training.steps, "of its encoder": training.reading_steps, **training.numbers}
     facts["gpt"] = gpt_line.get(timeout=60)
