@@ -70,7 +70,8 @@ TITLES = {
     ),
     "drift": (
         "Drift over a long video",
-        "What changes from the first second to the last ones. A thin line is one video.",
+        "What changes from the first second to the last ones. The floor is what changes in renders of the same scenes; a thin "
+        "line is one video.",
     ),
     "copies": (
         "Copies of training clips",

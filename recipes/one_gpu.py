@@ -34,8 +34,8 @@ import torch
 from torch import nn
 
 from gpt_video.bundle import DEFAULT_FOLDER, BundleSettings, save_bundle
-from gpt_video.diorama.language import mirrored, noisy
-from gpt_video.diorama.make import Choices
+from gpt_video.diorama.language import noisy
+from gpt_video.diorama.make import Choices, mirrored_row
 from gpt_video.diorama.stream import Made, Order, RenderStream, Sets, Turn
 from gpt_video.diorama.world import WIDE
 from gpt_video.pieces import latent_lengths
@@ -223,7 +223,8 @@ class Feed:
                 corpus = encode_corpus(shown, self.video_tokenizer, name=self.name)
                 self.kept[name] += corpus.conversations
                 if name not in HELD:
-                    turned = encode_corpus(map(in_mirror, shown), Mirrored(self.video_tokenizer), name=self.name)
+                    words = [(mirrored_row(record), frames_THWC) for record, frames_THWC in shown]
+                    turned = encode_corpus(words, Mirrored(self.video_tokenizer), name=self.name)
                     both = [*corpus.conversations, *turned.conversations]
                     self.packers[self.turn % len(self.packers)].put(corpus._replace(conversations=both))
                     self.turn += 1
@@ -232,13 +233,6 @@ class Feed:
         conversations = [one for name in names for one in self.kept[name]]
         lengths, _ = latent_lengths(self.video_tokenizer)
         return Corpus(conversations, self.name, self.video_tokenizer.codebook_size, lengths)
-
-
-def in_mirror(turn: tuple[dict[str, Any], np.ndarray]) -> tuple[dict[str, Any], np.ndarray]:
-    """The turn with the words for its mirrored frames."""
-    record, frames_THWC = turn
-    texts = [mirrored(text) for text in record["texts"]]
-    return record | {"text": texts[0], "texts": texts, "source": "diorama, mirrored"}, frames_THWC
 
 
 def pack(seed: int, tokens_per_batch: int, arrivals: Any, batches: Any) -> None:

@@ -106,6 +106,24 @@ def test_the_recipe_of_one_gpu_becomes_a_model_without_any(tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+def test_the_embedded_model_is_trained_on(tmp_path: Path) -> None:
+    from gpt_video.bundle import DEFAULT_FOLDER, load_bundle
+
+    needs_renderer()
+    few = ("--share", 0.0001, "--held", 1, "--minutes", 0.05, "--workers", 1, "--tokens-per-batch", 1024)
+    done = recipe("--out", tmp_path, *few, script="train_on.py")
+    assert done.returncode == 0, done.stderr
+    made, kept = load_bundle(tmp_path / "bundle"), load_bundle(DEFAULT_FOLDER)
+    assert made.tokenizer_hash == kept.tokenizer_hash and made.model_hash != kept.model_hash
+    facts = json.loads((tmp_path / "bundle" / "training_data.json").read_text("utf-8"))
+    (run,) = (facts[name] for name in facts if name.startswith("trained on"))
+    assert run["data"]["long"]["conversations"] == 2 and facts["world"] == "wide"
+    again = recipe("--out", tmp_path, *few, script="train_on.py")
+    assert again.returncode == 0 and load_bundle(tmp_path / "bundle").model_hash == made.model_hash
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_one_gpu_may_keep_the_embedded_tokenizer(tmp_path: Path) -> None:
     from gpt_video.bundle import DEFAULT_FOLDER
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from gpt_video.diorama.language import mirrored
 from gpt_video.diorama.render import RenderedClip, Renderer
 from gpt_video.diorama.sample import Turn, sample_conversation
 from gpt_video.diorama.scene import to_json
@@ -224,6 +225,12 @@ def row_of(one: RenderedTurn) -> dict[str, Any]:
         "source": "diorama",
         "scene": to_json(turn.scene),
     }
+
+
+def mirrored_row(row: dict[str, Any]) -> dict[str, Any]:
+    """The line of what a mirror shows of the turn, in words that are true of it."""
+    texts = [mirrored(text) for text in row["texts"]]
+    return row | {"text": texts[0], "texts": texts, "source": f"{row['source']}, mirrored"}
 
 
 def _write_masks(path: Path, masks_THW: np.ndarray) -> None:
