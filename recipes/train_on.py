@@ -126,7 +126,7 @@ def main(argv: list[str] | None = None) -> None:
     # ---- GPT
     folders = ["--text", DEFAULT_FOLDER / "text", "--init", DEFAULT_FOLDER / "gpt", "--out", args.out / "gpt"]
     numbers = ["--minutes", args.minutes, "--learning-rate", args.learning_rate, "--short-share", 0]
-    numbers += ["--tokens-per-batch", args.tokens_per_batch, "--evaluate-every", 200, "--seed", args.seed]
+    numbers += ["--tokens-per-batch", args.tokens_per_batch, "--evaluate-every", 200]
     train_gpt(["--shards", *shards, "--validation", *validation, *map(str, [*folders, *numbers])])
     # ---- bundle
     print(save(args.out, {name: summary(args.out / "tokens" / name) for name in trained_on}, vars(args)))
