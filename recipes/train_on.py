@@ -4,7 +4,8 @@
     python recipes/train_on.py --out runs/try --share 0.001 --minutes 0.1
 
 Every conversation is rendered in memory, made into codes, and once more in a mirror: OUT/tokens. OUT/gpt is the run of
-`gpt_video.train`, OUT/bundle the model. Started again with the same arguments it goes on where it stopped.
+`gpt_video.train`. OUT/bundle is the model: weight by weight a mean of what the GPT was and what it became, which knows
+held-out data better than either (EXPERIMENTS.md). Started again with the same arguments it goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import Qwen3ForCausalLM
 
 from gpt_video.bundle import DEFAULT_FOLDER, load_bundle, save_bundle
 from gpt_video.diorama.make import Choices, mirrored_row, rendered_turns, row_of
@@ -110,6 +112,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--held", type=int, default=50, help="clips, and as many conversations, for validation")
     parser.add_argument("--learning-rate", type=float, default=4e-4)
     parser.add_argument("--tokens-per-batch", type=int, default=8192)
+    parser.add_argument(
+        "--average", type=float, default=0.6, help="share of the new weights in the mean of old and new"
+    )
     parser.add_argument("--seed", type=int, default=462, help="of what is rendered")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that render")
     return parser.parse_args(argv)
@@ -132,12 +137,20 @@ def main(argv: list[str] | None = None) -> None:
     print(save(args.out, {name: summary(args.out / "tokens" / name) for name in trained_on}, vars(args)))
 
 
+def averaged(old: Path, new: Path, share: float) -> Qwen3ForCausalLM:
+    """The GPT whose every weight is (1 - share) of the old one's and `share` of the new one's."""
+    was, gpt = (
+        Qwen3ForCausalLM.from_pretrained(path, dtype=torch.float32, local_files_only=True) for path in (old, new)
+    )
+    became = gpt.state_dict()
+    gpt.load_state_dict({name: torch.lerp(weight, became[name], share) for name, weight in was.state_dict().items()})
+    return gpt
+
+
 def save(out: Path, data: dict[str, Any], arguments: dict[str, Any]) -> str:
     """OUT/bundle; returns its hash."""
-    from transformers import Qwen3ForCausalLM
-
     old = load_bundle(None)
-    gpt = Qwen3ForCausalLM.from_pretrained(out / "gpt" / "gpt", local_files_only=True)
+    gpt = averaged(old.folder / "gpt", out / "gpt" / "gpt", arguments["average"])
     before = json.loads((old.folder / "training_data.json").read_text("utf-8"))
     lines = map(json.loads, (out / "gpt" / "log.jsonl").read_text("utf-8").splitlines())
     last = [line for line in lines if "validation" in line][-1]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.recipes import loaded
 
@@ -107,6 +108,8 @@ def test_the_recipe_of_one_gpu_becomes_a_model_without_any(tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_embedded_model_is_trained_on(tmp_path: Path) -> None:
+    from transformers import Qwen3ForCausalLM
+
     from gpt_video.bundle import DEFAULT_FOLDER, load_bundle
 
     needs_renderer()
@@ -118,6 +121,11 @@ def test_the_embedded_model_is_trained_on(tmp_path: Path) -> None:
     facts = json.loads((tmp_path / "bundle" / "training_data.json").read_text("utf-8"))
     (run,) = (facts[name] for name in facts if name.startswith("trained on"))
     assert run["data"]["long"]["conversations"] == 2 and facts["world"] == "wide"
+    folders = (DEFAULT_FOLDER / "gpt", tmp_path / "gpt" / "gpt", tmp_path / "bundle" / "gpt")
+    gpts = [Qwen3ForCausalLM.from_pretrained(folder, dtype=torch.float32) for folder in folders]
+    was, became, kept_of_both = (gpt.get_input_embeddings().weight for gpt in gpts)
+    mean = 0.4 * was + 0.6 * became
+    assert (became != was).any() and (kept_of_both - mean).abs().max() < 0.01 * mean.abs().max()
     again = recipe("--out", tmp_path, *few, script="train_on.py")
     assert again.returncode == 0 and load_bundle(tmp_path / "bundle").model_hash == made.model_hash
 
