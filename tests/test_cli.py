@@ -121,7 +121,7 @@ def fake_world(monkeypatch):
 
 def test_data_render_hands_its_options_to_the_world(folder, monkeypatch):
     calls = fake_world(monkeypatch)
-    line = "--clips 4 --conversations 2 --stills 1 --turns 2-3 --out d --workers 2 --seed 9 --held-out --world wide"
+    line = "--clips 4 --conversations 2 --stills 1 --long 3 --turns 2-3 --out d --workers 2 --seed 9 --held-out --world wide"
     assert run("data", "render", *line.split()).out == "d\n"
     ((out, options),) = calls
     del options["on_progress"]
@@ -129,6 +129,7 @@ def test_data_render_hands_its_options_to_the_world(folder, monkeypatch):
         "clips": 4,
         "conversations": 2,
         "stills": 1,
+        "long": 3,
         "turns": (2, 3),
         "workers": 2,
         "seed": 9,

@@ -119,7 +119,7 @@ def test_the_embedded_model_is_trained_on(tmp_path: Path) -> None:
     made, kept = load_bundle(tmp_path / "bundle"), load_bundle(DEFAULT_FOLDER)
     assert made.tokenizer_hash == kept.tokenizer_hash and made.model_hash != kept.model_hash
     facts = json.loads((tmp_path / "bundle" / "training_data.json").read_text("utf-8"))
-    (run,) = (facts[name] for name in facts if name.startswith("trained on"))
+    run = facts[f"trained on from {kept.model_hash[:12]}"]
     assert run["data"]["long"]["conversations"] == 2 and facts["world"] == "wide"
     folders = (DEFAULT_FOLDER / "gpt", tmp_path / "gpt" / "gpt", tmp_path / "bundle" / "gpt")
     gpts = [Qwen3ForCausalLM.from_pretrained(folder, dtype=torch.float32) for folder in folders]
