@@ -32,11 +32,8 @@ from tokenizer.video import data_set_suffix, read_video, write_video
 # How often each shape (height, width) is chosen, and each number of frames of a clip or of a conversation's first turn.
 SHAPE_WEIGHTS: dict[tuple[int, int], int] = {(128, 128): 60, (96, 160): 20, (160, 96): 20}
 FRAME_WEIGHTS: dict[int, int] = {33: 60, 25: 10, 17: 18, 9: 12}
-LONG_FRAMES: dict[int, int] = {
-    65: 1,
-    97: 1,
-    129: 1,
-}  # of a long clip: what a window that is rolled on has to learn from
+# Of a long clip: what a window that is rolled on has to learn from.
+LONG_FRAMES: dict[int, int] = {65: 1, 97: 1, 129: 1}
 FAMILIES = ("clip", "still", "conversation", "long")
 
 
