@@ -117,7 +117,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=462, help="of what is rendered")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that render")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if not (args.share > 0 and 0 <= args.average <= 1 and args.held > 0 and args.workers > 0):
+        parser.error("--share, --held and --workers are more than 0, and --average is from 0 to 1")
+    return args
 
 
 def main(argv: list[str] | None = None) -> None:
