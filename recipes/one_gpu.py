@@ -36,7 +36,7 @@ from torch import nn
 from gpt_video.bundle import DEFAULT_FOLDER, BundleSettings, save_bundle
 from gpt_video.diorama.language import noisy
 from gpt_video.diorama.make import Choices, mirrored_row
-from gpt_video.diorama.stream import Made, Order, RenderStream, Sets, Turn
+from gpt_video.diorama.stream import Made, Order, RenderStream, Sets, Turn, training_sets
 from gpt_video.diorama.world import WIDE
 from gpt_video.pieces import latent_lengths
 from gpt_video.sequence import Vocabulary
@@ -64,16 +64,11 @@ LEAST_OF_A_RUN, FEED_SECONDS, LOG_EVERY = 256, 2.0, 50
 
 
 def sets(seed: int) -> Sets:
-    """Other clips for another seed. "moving" are conversations of short clips, "changed" of stills."""
+    """What is kept for validation, and what is trained on."""
     return {
         "held": (Choices(44, held_out=True, world=WORLD), "clip"),
         "held_talks": (Choices(47, held_out=True, world=WORLD), "conversation"),
-        "stills": (Choices(seed, world=WORLD), "still"),
-        "clips": (Choices(seed + 1, world=WORLD), "clip"),
-        "long": (Choices(seed + 2, world=WORLD), "long"),
-        "talks": (Choices(seed + 3, (2, 5), world=WORLD), "conversation"),
-        "changed": (Choices(seed + 4, (2, 5), frames={1: 1}, world=WORLD), "conversation"),
-        "moving": (Choices(seed + 5, (2, 5), frames={9: 50, 17: 50}, world=WORLD), "conversation"),
+        **training_sets(seed, WORLD),
     }
 
 

@@ -26,6 +26,7 @@ from transformers import Qwen3ForCausalLM
 
 from gpt_video.bundle import DEFAULT_FOLDER, load_bundle, save_bundle
 from gpt_video.diorama.make import Choices, mirrored_row, rendered_turns, row_of
+from gpt_video.diorama.stream import training_sets
 from gpt_video.diorama.world import WIDE
 from gpt_video.shards import summary, write_shards
 from gpt_video.train import main as train_gpt
@@ -45,20 +46,10 @@ SETS = {
 }
 
 
-def choices(name: str, seed: int) -> tuple[Choices, str]:
-    """What a set is sampled from, and its family: "moving" are conversations of short clips, "changed" of stills."""
-    return {
-        "stills": (Choices(seed, world=WORLD), "still"),
-        "clips": (Choices(seed + 1, world=WORLD), "clip"),
-        "long": (Choices(seed + 2, world=WORLD), "long"),
-        "talks": (Choices(seed + 3, (2, 5), world=WORLD), "conversation"),
-        "changed": (Choices(seed + 4, (2, 5), frames={1: 1}, world=WORLD), "conversation"),
-        "moving": (Choices(seed + 5, (2, 5), frames={9: 50, 17: 50}, world=WORLD), "conversation"),
-        "held_clips": (Choices(44, held_out=True, world=WORLD), "clip"),
-        "held_talks": (Choices(47, held_out=True, world=WORLD), "conversation"),
-    }[name]
-
-
+HELD = {
+    "held_clips": (Choices(44, held_out=True, world=WORLD), "clip"),
+    "held_talks": (Choices(47, held_out=True, world=WORLD), "conversation"),
+}
 Turn = tuple[dict[str, Any], np.ndarray]
 
 
@@ -70,7 +61,7 @@ def render(out: Path, name: str, seed: int, start: int, stop: int) -> None:
     torch.set_num_threads(1)
     video_tokenizer = VideoTokenizer.from_pretrained(DEFAULT_FOLDER / "tokenizer").eval()
     turns = list(_turns(video_tokenizer, name, seed, start, stop))
-    if not name.startswith("held"):
+    if name not in HELD:
         turns += [_in_mirror(turn) for turn in turns]
     draft = folder.with_suffix(".partial")
     shutil.rmtree(draft, ignore_errors=True)
@@ -79,8 +70,9 @@ def render(out: Path, name: str, seed: int, start: int, stop: int) -> None:
 
 
 def _turns(video_tokenizer: VideoTokenizer, name: str, seed: int, start: int, stop: int) -> Iterator[Turn]:
+    choices = {**training_sets(seed, WORLD), **HELD}[name]
     for index in range(start, stop):
-        for one in rendered_turns(index, *choices(name, seed), with_masks=False):
+        for one in rendered_turns(index, *choices, with_masks=False):
             frames_THWC = one.clip.frames_THWC
             height, width = frames_THWC.shape[1:3]
             yield row_of(one), fit(frames_THWC, *nearest_shape(height, width, video_tokenizer.config.shapes))
@@ -128,7 +120,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
     # ---- codes
     trained_on = {name: max(round(count * args.share), 1) for name, (count, _) in SETS.items()}
-    held = dict.fromkeys(("held_clips", "held_talks"), args.held)
+    held = dict.fromkeys(HELD, args.held)
     render_all(args.out, trained_on | held, args.seed, args.workers)
     shards, validation = ([str(args.out / "tokens" / name) for name in names] for names in (trained_on, held))
     # ---- GPT

@@ -12,7 +12,7 @@ import numpy as np
 from gpt_video.diorama.layout import ABOVE_AIM, ABOVE_ELEVATION, AIM, DISTANCE, ELEVATION, VIEW
 
 LATENT = 4  # frames of a latent frame after the first; a cut falls on its border
-CUT_WITHIN = 33  # frames
+SHORT = 33  # frames of four seconds: a longer clip is cut where such a one is, and in it things turn round (motion.py)
 ORBIT, SECOND_ANGLE = 52.0, 58.0  # degrees: half of the way round in 4 seconds, and where a cut goes to
 DRONE = ((-34.0, 34.0, 1.06), (30.0, 9.0, 0.94))  # (degrees round, degrees up, distance) of its start and its end
 
@@ -78,7 +78,7 @@ def _border(frames: int, *, begins: bool) -> int:
 
     A long clip is cut where one of four seconds is.
     """
-    latents = min(frames // LATENT, CUT_WITHIN // LATENT)
+    latents = min(frames, SHORT) // LATENT
     return (1 if begins else 0) + LATENT * (latents // 2)
 
 

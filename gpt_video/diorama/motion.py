@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from gpt_video.diorama import physics
-from gpt_video.diorama.camera import shot_of, soft_clip
+from gpt_video.diorama.camera import SHORT, shot_of, soft_clip
 from gpt_video.diorama.layout import DISTANCE, VIEW, Thing, half_extents, layout
 from gpt_video.diorama.scene import Scene
 from gpt_video.diorama.shapes import axis_angle, rotation, turn
@@ -22,7 +22,6 @@ from gpt_video.diorama.wide_places import place_of
 from gpt_video.diorama.world import MOVES
 
 BLEND = 0.75
-SHORT = 33  # frames of a scene in which nothing turns round
 LAP, TURNING = 8.2, 0.07  # seconds from border to border at normal speed; the share of it to the middle of a turn
 SIDE_YAW = 66.0  # degrees from facing the viewer to facing a side
 COLLISION_PACE = 0.40  # units a second of what runs into another, at normal speed

@@ -29,6 +29,18 @@ Turn = tuple[
 Made = list[tuple[str, list[Turn]]]  # of which set, and the turns of one conversation
 
 
+def training_sets(seed: int, world: str) -> Sets:
+    """What a GPT is trained on, other clips for another seed. "moving" are conversations of short clips, "changed" of stills."""
+    return {
+        "stills": (Choices(seed, world=world), "still"),
+        "clips": (Choices(seed + 1, world=world), "clip"),
+        "long": (Choices(seed + 2, world=world), "long"),
+        "talks": (Choices(seed + 3, (2, 5), world=world), "conversation"),
+        "changed": (Choices(seed + 4, (2, 5), frames={1: 1}, world=world), "conversation"),
+        "moving": (Choices(seed + 5, (2, 5), frames={9: 50, 17: 50}, world=world), "conversation"),
+    }
+
+
 class Order(NamedTuple):
     """What a stream renders: first so many of some sets, then of all by weight, at the nearest of `shapes` (height, width).
 
