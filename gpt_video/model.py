@@ -66,6 +66,29 @@ def initialise_(gpt: Qwen3ForCausalLM) -> None:
 
 
 @torch.no_grad()
+def deepened(gpt: Qwen3ForCausalLM, layers: int) -> Qwen3ForCausalLM:
+    """The same function with so many layers more, spread evenly: each a copy of the one before it that adds nothing yet.
+
+    For training on (Chen et al. 2016, arXiv 1511.05641). Raises ValueError for more layers than there are, or fewer than none.
+    """
+    n = gpt.config.num_hidden_layers
+    if not 0 <= layers <= n:
+        raise ValueError(f"{layers} more layers for a GPT of {n}: give a number from 0 to {n}")
+    copied = {index * n // layers for index in range(layers)}
+    sources = [index for index in range(n) for _ in range(1 + (index in copied))]
+    config = Qwen3Config.from_dict(gpt.config.to_dict() | {"num_hidden_layers": len(sources), "layer_types": None})
+    deep = Qwen3ForCausalLM._from_config(config, attn_implementation="sdpa")
+    deep.model.embed_tokens.load_state_dict(gpt.model.embed_tokens.state_dict())
+    deep.model.norm.load_state_dict(gpt.model.norm.state_dict())
+    for index, (layer, source) in enumerate(zip(deep.model.layers, sources, strict=True)):
+        layer.load_state_dict(gpt.model.layers[source].state_dict())
+        if index and sources[index - 1] == source:
+            layer.self_attn.o_proj.weight.zero_()
+            layer.mlp.down_proj.weight.zero_()
+    return deep
+
+
+@torch.no_grad()
 def initialise_video_embeddings_(gpt: Qwen3ForCausalLM, video_slice: slice, fsq_levels: Sequence[int]) -> None:
     """Embeds each video code as the sum of one vector per FSQ digit, so that neighbouring codes start near each other.
 

@@ -12,7 +12,7 @@ recipes/default.py reads its clips from files, which a GPU waits for. Here nothi
 The tokenizer is trained on what has been rendered so far. Then its encoder is settled: from now on every conversation becomes
 codes as it comes, and once more in a mirror, while the decoder and the GPT are trained until the time is up. Both start
 from the embedded model as far as their shapes agree. OUT/bundle is the model; OUT/gpt holds the log and the loss curves, and after
-every quarter of the time the GPT as it is then.
+every quarter of the time the GPT as it is then. With --beside a deeper GPT learns from other batches of the same: OUT/deep.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from gpt_video.diorama.stream import Made, Order, RenderStream, Sets, Turn, trai
 from gpt_video.diorama.world import WIDE
 from gpt_video.pieces import latent_lengths
 from gpt_video.sequence import Vocabulary
-from gpt_video.shards import Corpus, encode_corpus, summary, tokenizer_hash
+from gpt_video.shards import Corpus, encode_corpus, read_shards, summary, tokenizer_hash
 from gpt_video.text import TextTokenizer
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
 from tokenizer.data import Batch
@@ -51,11 +51,11 @@ WORLD, KEPT = WIDE.name, "embedded"
 KINDS = sorted(WIDE.kinds)
 HELD, FOR_TOKENIZER = ("held", "held_talks"), ("clips", "stills")
 # How often each is rendered. A still is a fiftieth of a long conversation's work, and shows as much of kinds, colours and places.
-OFTEN = {"stills": 40, "clips": 7, "long": 1, "changed": 5, "moving": 2, "talks": 1}
+OFTEN = {"stills": 40, "clips": 8, "long": 1, "changed": 6, "moving": 3, "talks": 2}
 
 # Shares of the time: how long the tokenizer sees stills alone (and a new decoder learns to read), and when its encoder settles.
 # Rendering ends at half: it shares the GPU, and the GPT took 8.5 steps a second beside it, 14.5 after it (EXPERIMENTS.md).
-STILLS_UNTIL, SETTLED_AT, RENDERED_UNTIL = 0.08, 0.36, 0.5
+STILLS_UNTIL, SETTLED_AT, RENDERED_UNTIL = 0.08, 0.36, 0.65
 WINDOW, FRAMES, TOKENIZER_RATE, GPT_RATE = 2048, 17, 1e-3, 2e-3
 LEAST_OF_A_RUN, FEED_SECONDS, LOG_EVERY = 256, 2.0, 50
 
@@ -224,6 +224,15 @@ class Feed:
                     self.packers[self.turn % len(self.packers)].put(corpus._replace(conversations=both))
                     self.turn += 1
 
+    def add_shards(self, corpus: Corpus) -> None:
+        """What was made into codes before, spread over the packers."""
+        if corpus.tokenizer != self.name:
+            raise SystemExit("--shards were made by another tokenizer: make them with the embedded one")
+        self.kept["shards"] += corpus.conversations
+        for number, packer in enumerate(self.packers):
+            packer.put(corpus._replace(conversations=corpus.conversations[number :: len(self.packers)]))
+        self.turn += len(self.packers)
+
     def corpus(self, names: list[str]) -> Corpus:
         conversations = [one for name in names for one in self.kept[name]]
         lengths, _ = latent_lengths(self.video_tokenizer)
@@ -256,12 +265,14 @@ def pack(seed: int, tokens_per_batch: int, arrivals: Any, batches: Any) -> None:
 # GPT
 
 
-def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, held: Any, batches: Any) -> None:
-    """A process: trains OUT/gpt on `batches` until the deadline (time.time()); puts its last numbers into `held` again."""
+def train_gpt(
+    out: Path, preset: str, layers: int, tokens_per_batch: int, deadline: float, held: Any, batches: Any
+) -> None:
+    """A process: trains a GPT, `layers` deeper, on `batches` until the deadline (time.time()); `held` gets its last numbers."""
     from accelerate import Accelerator
 
     from gpt_video import train
-    from gpt_video.model import build_gpt
+    from gpt_video.model import build_gpt, deepened
 
     train.quiet()
     torch.manual_seed(0)
@@ -273,7 +284,7 @@ def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, he
     args.init = DEFAULT_FOLDER / "gpt"
     validation = train.validation_stream(args, vocabulary, text_tokenizer)
     gpt = build_gpt(preset, vocabulary.size, WINDOW) if preset else train.load_gpt(args, vocabulary)
-    gpt.to(accelerator.device).train()
+    gpt = deepened(gpt, layers).to(accelerator.device).train()
     optimizers = train.make_optimizers(gpt, GPT_RATE)
     loss_of, *optimizers = accelerator.prepare(train.VideoLoss(gpt, vocabulary), *optimizers)
     out.mkdir(parents=True, exist_ok=True)
@@ -294,7 +305,13 @@ def train_gpt(out: Path, preset: str, tokens_per_batch: int, deadline: float, he
             train.check_finite(losses[-1], clock.step)
             log(out, accelerator, clock, {"bits": sum(losses) / len(losses), "tokens": sum(tokens)})
             recent.clear()
-    held.put({"steps": clock.step, **look(out, gpt, loss_of, validation, accelerator, clock)})
+    held.put(
+        {
+            "steps": clock.step,
+            "layers": gpt.config.num_hidden_layers,
+            **look(out, gpt, loss_of, validation, accelerator, clock),
+        }
+    )
 
 
 def look(out: Path, gpt: Any, loss_of: Any, validation: Any, accelerator: Any, clock: Clock) -> dict[str, float]:
@@ -326,7 +343,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--preset", default="", help="of a GPT that begins from nothing; without it the embedded one goes on"
     )
     parser.add_argument("--tokens-per-batch", type=int, default=32_768, help="of the GPT")
-    return parser.parse_args(argv)
+    parser.add_argument("--shards", nargs="+", help=f"more to train on, with --tokenizer {KEPT}")
+    parser.add_argument(
+        "--beside", type=int, default=0, help="layers more of a second GPT that begins as the same function"
+    )
+    args = parser.parse_args(argv)
+    if args.shards and args.tokenizer != KEPT:
+        parser.error(f"--shards are of the embedded tokenizer: give --tokenizer {KEPT} too")
+    return args
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -346,9 +370,13 @@ def main(argv: list[str] | None = None) -> None:
     packers, batches, gpt_line = [context.Queue() for _ in range(args.packers)], context.Queue(24), context.Queue()
     for seed, packer in enumerate(packers):
         context.Process(target=pack, args=(seed, args.tokens_per_batch, packer, batches), daemon=True).start()
-    line = (args.out / "gpt", args.preset, args.tokens_per_batch, deadline, gpt_line, batches)
+    line = (args.out / "gpt", args.preset, 0, args.tokens_per_batch, deadline, gpt_line, batches)
     gpt_process = context.Process(target=train_gpt, args=line, daemon=True)
     gpt_process.start()
+    deep_line = context.Queue()
+    if args.beside:  # half of the batch, so that what is embedded has most of the GPU
+        line = (args.out / "deep", args.preset, args.beside, args.tokens_per_batch // 2, deadline, deep_line, batches)
+        context.Process(target=train_gpt, args=line, daemon=True).start()
 
     def progress() -> float:
         return (time.time() - start) / (deadline - start)
@@ -365,7 +393,10 @@ def main(argv: list[str] | None = None) -> None:
     # ---- codes, the GPT on them, and the decoder beside it
     feed = Feed(training.model, packers)
     feed.add([one for one in made if one[0] in HELD])
-    gpt_line.put(feed.corpus(list(HELD)))
+    for line_to in (gpt_line, deep_line):
+        line_to.put(feed.corpus(list(HELD)))
+    if args.shards:
+        feed.add_shards(read_shards(args.shards))
     waiting = [one for one in made if one[0] not in HELD]
     del made
     while gpt_process.is_alive() and (progress() < 1 or not feed.turn):
@@ -385,6 +416,8 @@ def main(argv: list[str] | None = None) -> None:
     if not is_kept:
         facts["tokenizer"] = {"steps": training.steps, "of its encoder": training.reading_steps, **training.numbers}
     facts["gpt"] = gpt_line.get(timeout=60)
+    if args.beside:
+        facts["a deeper GPT beside it"] = deep_line.get(timeout=120)
     facts["shards"] = {name: summary(feed.corpus([name])) for name in feed.kept}
     facts["mirrored"] = "every conversation that is not held out was shown in a mirror too, with words to match"
     training.save(args.out / "tokenizer")
