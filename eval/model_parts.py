@@ -108,7 +108,11 @@ class ModelTask:
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the numbers, beside the suite. The parts do not: more of them can be added to a run later."""
-        return {"shards": self.shards, "drift": [self.drift_videos, self.drift_seconds]}
+        # The folder's name alone: the report is there to be shown, and where it lay is nobody's business.
+        return {
+            "shards": Path(self.shards).name if self.shards else None,
+            "drift": [self.drift_videos, self.drift_seconds],
+        }
 
     @property
     def scenes(self) -> list[Prompt]:

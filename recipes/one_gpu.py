@@ -33,17 +33,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from gpt_video.averaging import save_trained_on
 from gpt_video.bundle import DEFAULT_FOLDER, BundleSettings, save_bundle
 from gpt_video.diorama.language import noisy
 from gpt_video.diorama.make import Choices, mirrored_row
 from gpt_video.diorama.stream import Made, Order, RenderStream, Sets, Turn, training_sets
+from gpt_video.diorama.windows import Windows
 from gpt_video.diorama.world import WIDE
 from gpt_video.pieces import latent_lengths
 from gpt_video.sequence import Vocabulary
 from gpt_video.shards import Corpus, encode_corpus, read_shards, summary, tokenizer_hash
 from gpt_video.text import TextTokenizer
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
-from tokenizer.data import Batch
 from tokenizer.loop import Clock, log, set_learning_rate
 from tokenizer.precision import mixed_precision
 
@@ -54,10 +55,11 @@ HELD, FOR_TOKENIZER = ("held", "held_talks"), ("clips", "stills")
 OFTEN = {"stills": 40, "clips": 8, "long": 1, "changed": 6, "moving": 3, "talks": 2}
 
 # Shares of the time: how long the tokenizer sees stills alone (and a new decoder learns to read), and when its encoder settles.
-# Rendering ends at half: it shares the GPU, and the GPT took 8.5 steps a second beside it, 14.5 after it (EXPERIMENTS.md).
-STILLS_UNTIL, SETTLED_AT, RENDERED_UNTIL = 0.08, 0.36, 0.65
+# Rendering shares the GPU: beside it the GPT sees 60 % of the tokens a second. But ended early it leaves too little to learn from
+# (EXPERIMENTS.md).
+STILLS_UNTIL, SETTLED_AT, RENDERED_UNTIL = 0.08, 0.36, 0.85
 WINDOW, FRAMES, TOKENIZER_RATE, GPT_RATE = 2048, 17, 1e-3, 2e-3
-LEAST_OF_A_RUN, FEED_SECONDS, LOG_EVERY = 256, 2.0, 50
+FEED_SECONDS, LOG_EVERY = 2.0, 50
 
 
 # Data
@@ -73,41 +75,6 @@ def sets(seed: int) -> Sets:
 
 
 # Tokenizer
-
-
-class Windows:
-    """Clips on the GPU in runs of one shape, more of them from time to time; batches of windows, half of them mirrored."""
-
-    def __init__(self, frames: int, device: str) -> None:
-        self.frames, self.device = frames, device
-        self.waiting: dict[tuple, list[Turn]] = defaultdict(list)
-        self.runs: list[tuple[torch.Tensor, ...]] = []
-
-    def add(self, turns: list[Turn]) -> None:
-        for turn in turns:
-            if len(turn[2]) >= self.frames:
-                self.waiting[turn[1].shape[1:3]].append(turn)
-        for shape, waiting in self.waiting.items():
-            if len(waiting) >= LEAST_OF_A_RUN or (waiting and not self.runs):
-                self.runs.append(self._run(waiting))
-                self.waiting[shape] = []
-        self.shares = torch.tensor([float(len(starts)) for *_, starts, _ in self.runs])
-
-    def _run(self, turns: list[Turn]) -> tuple[torch.Tensor, ...]:
-        lengths = torch.tensor([len(frames) for _, frames, _ in turns])
-        pixels, masks = (torch.from_numpy(np.concatenate([turn[i] for turn in turns])) for i in (1, 2))
-        return tuple(part.to(self.device) for part in (pixels, masks, lengths.cumsum(0) - lengths, lengths))
-
-    def batch(self, clips: int) -> Batch:
-        pixels, masks, starts, lengths = self.runs[int(torch.multinomial(self.shares, 1))]
-        chosen = torch.randint(len(starts), (clips,), device=self.device)
-        spare = (lengths[chosen] - self.frames + 1) * torch.rand(clips, device=self.device)
-        frames_BT = (starts[chosen] + spare.long())[:, None] + torch.arange(self.frames, device=self.device)
-        clip_BCTHW = (pixels[frames_BT].float() / 127.5 - 1).movedim(-1, 1)
-        masks_BTHW = masks[frames_BT]
-        turn_B = torch.rand(clips, device=self.device) < 0.5
-        clip_BCTHW[turn_B], masks_BTHW[turn_B] = clip_BCTHW[turn_B].flip(-1), masks_BTHW[turn_B].flip(-1)
-        return Batch(clip_BCTHW.contiguous(), masks_BTHW)
 
 
 class TokenizerTraining:
@@ -305,13 +272,8 @@ def train_gpt(
             train.check_finite(losses[-1], clock.step)
             log(out, accelerator, clock, {"bits": sum(losses) / len(losses), "tokens": sum(tokens)})
             recent.clear()
-    held.put(
-        {
-            "steps": clock.step,
-            "layers": gpt.config.num_hidden_layers,
-            **look(out, gpt, loss_of, validation, accelerator, clock),
-        }
-    )
+    result = look(out, gpt, loss_of, validation, accelerator, clock)
+    held.put({"steps": clock.step, "layers": gpt.config.num_hidden_layers, **result})
 
 
 def look(out: Path, gpt: Any, loss_of: Any, validation: Any, accelerator: Any, clock: Clock) -> dict[str, float]:
@@ -344,12 +306,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--tokens-per-batch", type=int, default=32_768, help="of the GPT")
     parser.add_argument("--shards", nargs="+", help=f"more to train on, with --tokenizer {KEPT}")
-    parser.add_argument(
-        "--beside", type=int, default=0, help="layers more of a second GPT that begins as the same function"
-    )
+    parser.add_argument("--average", type=float, default=0.8, help=f"share of the new GPT, with --tokenizer {KEPT}")
+    parser.add_argument("--beside", type=int, default=0, help="layers more of a second GPT that begins as the same")
     args = parser.parse_args(argv)
     if args.shards and args.tokenizer != KEPT:
         parser.error(f"--shards are of the embedded tokenizer: give --tokenizer {KEPT} too")
+    if not (0 <= args.average <= 1 and args.beside >= 0):
+        parser.error("--average is from 0 to 1, and --beside 0 or more")
     return args
 
 
@@ -374,8 +337,8 @@ def main(argv: list[str] | None = None) -> None:
     gpt_process = context.Process(target=train_gpt, args=line, daemon=True)
     gpt_process.start()
     deep_line = context.Queue()
-    if args.beside:  # half of the batch, so that what is embedded has most of the GPU
-        line = (args.out / "deep", args.preset, args.beside, args.tokens_per_batch // 2, deadline, deep_line, batches)
+    if args.beside:
+        line = (args.out / "deep", args.preset, args.beside, args.tokens_per_batch, deadline, deep_line, batches)
         context.Process(target=train_gpt, args=line, daemon=True).start()
 
     def progress() -> float:
@@ -411,8 +374,7 @@ def main(argv: list[str] | None = None) -> None:
     if gpt_process.exitcode:
         raise SystemExit(f"the GPT's process ended with {gpt_process.exitcode}: see above")
     # ---- bundle
-    source = "diorama, rendered by gpt_video/diorama"
-    facts: dict[str, Any] = {"source": source, "world": WORLD, "licence": "Apache-2.0"}
+    facts: dict[str, Any] = {}
     if not is_kept:
         facts["tokenizer"] = {"steps": training.steps, "of its encoder": training.reading_steps, **training.numbers}
     facts["gpt"] = gpt_line.get(timeout=60)
@@ -423,7 +385,12 @@ def main(argv: list[str] | None = None) -> None:
     training.save(args.out / "tokenizer")
     for packer in packers:
         packer.cancel_join_thread()  # what nobody reads any more need not be sent
-    print(save(args.out, facts))
+    if is_kept and not args.preset:
+        names = ("minutes", "seed", "tokens_per_batch", "average")
+        facts |= {"arguments": {name: getattr(args, name) for name in names}}
+        print(save_trained_on(args.out, args.out / "gpt" / "gpt", args.average, "recipes/one_gpu.py", facts))
+    else:
+        print(save(args.out, facts))
 
 
 def trained_tokenizer(
@@ -461,8 +428,9 @@ def save(out: Path, facts: dict[str, Any]) -> str:
     )
     text = TextTokenizer.load(DEFAULT_FOLDER / "text")
     pictures = [out / "gpt" / "loss.png"]
+    manifest = {"source": "diorama, rendered by gpt_video/diorama", "world": WORLD, "licence": "Apache-2.0", **facts}
     return save_bundle(
-        out / "bundle", video_tokenizer, gpt, text, settings, card=card, manifest=facts, pictures=pictures
+        out / "bundle", video_tokenizer, gpt, text, settings, card=card, manifest=manifest, pictures=pictures
     )
 
 

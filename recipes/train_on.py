@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import Qwen3ForCausalLM
 
-from gpt_video.bundle import DEFAULT_FOLDER, load_bundle, save_bundle
+from gpt_video.averaging import save_trained_on
+from gpt_video.bundle import DEFAULT_FOLDER
 from gpt_video.diorama.make import Choices, mirrored_row, rendered_turns, row_of
 from gpt_video.diorama.stream import training_sets
 from gpt_video.diorama.world import WIDE
@@ -132,38 +132,13 @@ def main(argv: list[str] | None = None) -> None:
     print(save(args.out, {name: summary(args.out / "tokens" / name) for name in trained_on}, vars(args)))
 
 
-def averaged(old: Path, new: Path, share: float) -> Qwen3ForCausalLM:
-    """The GPT whose every weight is (1 - share) of the old one's and `share` of the new one's."""
-    was, gpt = (
-        Qwen3ForCausalLM.from_pretrained(path, dtype=torch.float32, local_files_only=True) for path in (old, new)
-    )
-    became = gpt.state_dict()
-    gpt.load_state_dict({name: torch.lerp(weight, became[name], share) for name, weight in was.state_dict().items()})
-    return gpt
-
-
 def save(out: Path, data: dict[str, Any], arguments: dict[str, Any]) -> str:
     """OUT/bundle; returns its hash."""
-    old = load_bundle(None)
-    gpt = averaged(old.folder / "gpt", out / "gpt" / "gpt", arguments["average"])
-    before = json.loads((old.folder / "training_data.json").read_text("utf-8"))
     lines = map(json.loads, (out / "gpt" / "log.jsonl").read_text("utf-8").splitlines())
     last = [line for line in lines if "validation" in line][-1]
     asked = {name: value for name, value in arguments.items() if name not in ("out", "workers")}
-    facts = before | {f"trained on from {old.model_hash[:12]}": {"arguments": asked, "last": last, "data": data}}
-    card = "# A gpt-video model\n\nThe embedded model, its GPT trained on by `recipes/train_on.py`; see training_data.json.\n"
-    video_tokenizer = VideoTokenizer.from_pretrained(old.folder / "tokenizer")
-    pictures = [out / "gpt" / "loss.png"]
-    return save_bundle(
-        out / "bundle",
-        video_tokenizer,
-        gpt,
-        old.text_tokenizer,
-        old.settings,
-        card=card,
-        manifest=facts,
-        pictures=pictures,
-    )
+    facts = {"arguments": asked, "last": last, "data": data}
+    return save_trained_on(out, out / "gpt" / "gpt", arguments["average"], "recipes/train_on.py", facts)
 
 
 if __name__ == "__main__":

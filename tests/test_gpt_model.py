@@ -4,7 +4,15 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from gpt_video.model import PRESETS, build_gpt, count_parameters, gpt_config, initialise_video_embeddings_
+from gpt_video.averaging import averaged
+from gpt_video.model import (
+    PRESETS,
+    build_gpt,
+    count_parameters,
+    deepened,
+    gpt_config,
+    initialise_video_embeddings_,
+)
 
 VOCABULARY, WINDOW = 192, 256
 
@@ -49,6 +57,37 @@ def test_transformers_saves_and_loads_it_without_us(tmp_path):
     with torch.inference_mode():
         torch.testing.assert_close(gpt(input_ids=ids_BL).logits, again(input_ids=ids_BL).logits)
     assert list(tmp_path.glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_a_deeper_gpt_begins_as_the_same_function_and_all_of_it_learns(layers):
+    gpt = build_gpt("tiny", VOCABULARY, WINDOW).eval()
+    _move_output_matrices_off_zero(gpt)
+    deep = deepened(gpt, layers)
+    ids_BL = torch.randint(0, VOCABULARY, (2, 12))
+    assert deep.config.num_hidden_layers == len(deep.model.layers) == 2 + layers
+    torch.testing.assert_close(deep(input_ids=ids_BL).logits, gpt(input_ids=ids_BL).logits)
+    optimizer = torch.optim.SGD(deep.parameters(), lr=0.1)
+    for _ in range(2):  # what adds nothing yet hides, for one step, the matrices behind it
+        optimizer.zero_grad()
+        deep(input_ids=ids_BL, labels=ids_BL).loss.backward()
+        optimizer.step()
+    assert all(weight.grad.abs().max() > 0 for weight in deep.parameters())
+
+
+@pytest.mark.parametrize("layers", [-1, 3])
+def test_a_gpt_gets_no_more_layers_than_it_has(layers):
+    with pytest.raises(ValueError, match="give a number from 0 to 2"):
+        deepened(build_gpt("tiny", VOCABULARY, WINDOW), layers)
+
+
+def test_a_mean_of_two_gpts_is_the_mean_of_every_weight(tmp_path):
+    gpts = [build_gpt("tiny", VOCABULARY, WINDOW) for _ in range(2)]
+    for name, gpt in zip("ab", gpts, strict=True):
+        gpt.save_pretrained(tmp_path / name)
+    mean = averaged(tmp_path / "a", tmp_path / "b", 0.25)
+    for weight, a, b in zip(mean.parameters(), *(gpt.parameters() for gpt in gpts), strict=True):
+        torch.testing.assert_close(weight, 0.75 * a + 0.25 * b)
 
 
 def test_codes_that_share_digits_start_near_each_other():

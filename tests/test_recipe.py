@@ -133,29 +133,29 @@ def test_the_embedded_model_is_trained_on(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_one_gpu_may_keep_the_embedded_tokenizer(tmp_path: Path) -> None:
-    from gpt_video.bundle import DEFAULT_FOLDER
+    from gpt_video.bundle import DEFAULT_FOLDER, load_bundle
+    from gpt_video.shards import write_shards
+    from tokenizer import VideoTokenizer
 
     needs_renderer()
-    few = (
-        "--minutes",
-        1.2,
-        "--workers",
-        1,
-        "--packers",
-        1,
-        "--held",
-        3,
-        "--preset",
-        "tiny",
-        "--tokens-per-batch",
-        1024,
-    )
-    done = recipe("--out", tmp_path / "run", "--tokenizer", "embedded", *few, script="one_gpu.py")
+    video_tokenizer = VideoTokenizer.from_pretrained(DEFAULT_FOLDER / "tokenizer")
+    shown = [({"text": "a red ball"}, np.zeros((1, 96, 96, 3), np.uint8))]
+    write_shards(shown, tmp_path / "shards", video_tokenizer)
+    few = ("--minutes", 1.2, "--workers", 1, "--packers", 1, "--held", 3, "--tokens-per-batch", 512)
+    more = ("--shards", tmp_path / "shards", "--beside", 1, "--average", 0.5)
+    done = recipe("--out", tmp_path / "run", "--tokenizer", "embedded", *few, *more, script="one_gpu.py")
     assert done.returncode == 0, done.stderr
-    made, kept = (folder / "tokenizer/model.safetensors" for folder in (tmp_path / "run" / "bundle", DEFAULT_FOLDER))
-    assert made.read_bytes() == kept.read_bytes()
+    made, kept = load_bundle(tmp_path / "run" / "bundle"), load_bundle(DEFAULT_FOLDER)
+    assert made.tokenizer_hash == kept.tokenizer_hash and made.model_hash != kept.model_hash
     facts = json.loads((tmp_path / "run" / "bundle" / "training_data.json").read_text("utf-8"))
-    assert "tokenizer" not in facts and facts["gpt"]["steps"] > 0
+    run = facts[f"trained on from {kept.model_hash[:12]}"]
+    assert facts["world"] == "wide" and run["gpt"]["steps"] > 0 and run["shards"]["shards"]["conversations"] == 1
+    assert run["a deeper GPT beside it"]["layers"] == run["gpt"]["layers"] + 1 and "tokenizer" not in run
+
+
+def test_shards_are_of_the_embedded_tokenizer(tmp_path: Path) -> None:
+    done = recipe("--out", tmp_path / "run", "--shards", tmp_path, script="one_gpu.py")
+    assert done.returncode == 2 and "give --tokenizer embedded too" in done.stderr
 
 
 def needs_renderer() -> None:
