@@ -111,6 +111,8 @@ def test_the_codes_stay_and_the_decoder_changes(trained, square_clips, tmp_path)
     assert changed <= {"decoder", "quantizer"}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # a critic's step takes seconds on a busy processor without AVX-512
 def test_a_cut_run_ends_where_an_uninterrupted_one_does(trained, square_clips, tmp_path, cut_at):
     sharpen.main(line(trained, square_clips, tmp_path / "straight", 24))
     with cut_at(sharpen, "check_finite", 17):
@@ -174,6 +176,8 @@ def stripes(phase: int) -> np.ndarray:
     return np.broadcast_to((60 + 130 * x)[None, None, :, None], (5, 64, 64, 3)).astype(np.uint8)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # a critic's step takes seconds on a busy processor without AVX-512
 def test_stripes_that_the_codes_do_not_place_are_drawn_and_not_averaged(tmp_path, monkeypatch):
     for phase in range(8):
         write_video(tmp_path / f"{phase}.mp4", stripes(phase), 8.0)
