@@ -339,7 +339,8 @@ def main(argv: list[str] | None = None) -> None:
     deep_line = context.Queue()
     if args.beside:
         line = (args.out / "deep", args.preset, args.beside, args.tokens_per_batch, deadline, deep_line, batches)
-        context.Process(target=train_gpt, args=line, daemon=True).start()
+        deep_process = context.Process(target=train_gpt, args=line, daemon=True)
+        deep_process.start()
 
     def progress() -> float:
         return (time.time() - start) / (deadline - start)
@@ -379,7 +380,11 @@ def main(argv: list[str] | None = None) -> None:
         facts["tokenizer"] = {"steps": training.steps, "of its encoder": training.reading_steps, **training.numbers}
     facts["gpt"] = gpt_line.get(timeout=60)
     if args.beside:
-        facts["a deeper GPT beside it"] = deep_line.get(timeout=120)
+        deep_process.join(timeout=120)
+        if deep_process.exitcode == 0:
+            facts["a deeper GPT beside it"] = deep_line.get(timeout=60)
+        else:  # what it was beside is worth a bundle all the same
+            print(f"the deeper GPT's process ended with {deep_process.exitcode}: see above", flush=True)
     facts["shards"] = {name: summary(feed.corpus([name])) for name in feed.kept}
     facts["mirrored"] = "every conversation that is not held out was shown in a mirror too, with words to match"
     training.save(args.out / "tokenizer")
