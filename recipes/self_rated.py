@@ -18,7 +18,6 @@ import json
 import multiprocessing
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -26,81 +25,21 @@ from typing import Any
 
 import numpy as np
 
-from eval.attributes import Claim
 from eval.generators import trained_size, trained_world
 from eval.judge import Judge, Judgement
-from eval.suite import Draws, conversation
-from gpt_video.diorama.scene import Scene
-from gpt_video.diorama.world import WORLDS
+from eval.rating import BLOCK, rating, talk
 from gpt_video.disk import write_text
 from gpt_video.files import turn_record
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GeneratedVideo, GenerateRequest, PastTurn, size_name
-from tokenizer.data import FPS
 from tokenizer.loop import run_command
 from tokenizer.video import fit
-
-BLOCK, SECONDS = 8, (1.0, 1.0, 1.0, 2.0, 2.0)  # of every five blocks of eight conversations, how long the videos are
-
-
-@dataclass(frozen=True)
-class Step:
-    """One turn: what is said, the scene that it asks for, what must be seen, and (before, after) what must be as it was."""
-
-    text: str
-    scene: Scene
-    asked: tuple[Claim, ...]
-    kept: tuple[tuple[Claim, Claim], ...]
-
-
-@dataclass(frozen=True)
-class Talk:
-    """A conversation to be made. size: (height, width) of its render."""
-
-    number: int
-    seconds: float
-    size: tuple[int, int]
-    steps: tuple[Step, ...]
-
-
-def talk(number: int, turns: int, world: str) -> Talk:
-    """The conversation of a number: a function of it."""
-    seconds = SECONDS[number // BLOCK % len(SECONDS)]
-    draw = Draws(WORLDS[world], 1 + round(seconds * FPS), held_out=False)
-    said = conversation(number, turns - 1, Random(f"preference {number}"), draw)
-    edits = [Step(step.text, step.edit.scene_after, step.asked, step.kept) for step in said.steps]
-    return Talk(number, seconds, said.size, (Step(said.text, said.scene, said.claims, ()), *edits))
-
-
-def rating(judge: Judge, step: Step, was: tuple[Judgement, Scene] | None, now: Judgement) -> float:
-    """0 .. 1, or 0 .. 2 of an edit: the mean probability of what is asked for, and that of what the video before showed.
-
-    Of attributes that the judge knows well; nan where it knows none of what is asked.
-    """
-    wanted = [_probability(now, claim, step.scene, claim.value) for claim in step.asked if judge.counts(claim.name)]
-    score = float(np.mean(wanted)) if wanted else float("nan")
-    if was is not None:
-        before, scene = was
-        same = [
-            _probability(now, new, step.scene, before.answer(old, scene))
-            for old, new in step.kept
-            if judge.counts(new.name) and new.attribute != "absent"
-        ]
-        score += float(np.mean(same)) if same else 1.0
-    return score
-
-
-def _probability(judgement: Judgement, claim: Claim, scene: Scene, value: str) -> float:
-    found = judgement.probabilities(claim.attribute, scene, claim.subject)
-    if value not in found:  # "animal" is no kind
-        return float(judgement.is_right(claim, scene))
-    twins = sum(other.kind == scene.subjects[claim.subject].kind for other in scene.subjects)
-    return min(found[value] * (twins if claim.attribute == "colour" else 1), 1.0)  # a red ball and a blue one share it
 
 
 def make(args: argparse.Namespace, first: int) -> str:
     """The file of the conversations from `first` on: JSONL, a pair a line."""
     generator, judge = tools(args.model, args.judge)
+    known = {name for name in judge.ceiling if judge.counts(name)}
     talks = [
         talk(n, args.turns, judge.world)
         for n in range(first, min(first + args.together, args.first + args.conversations))
@@ -126,7 +65,7 @@ def make(args: argparse.Namespace, first: int) -> str:
             mine, videos = videos[: args.candidates], videos[args.candidates :]
             judgements = [judge(fit(video.frames_THWC, *one.size)) for video in mine]
             was = (seen[one.number], one.steps[turn - 1].scene) if turn else None
-            ratings = [rating(judge, one.steps[turn], was, judgement) for judgement in judgements]
+            ratings = [rating(known, one.steps[turn], was, judgement) for judgement in judgements]
             if record := pair(mine, ratings, context[one.number], args.margin):
                 lines.append(json.dumps(record | {"conversation": one.number}, ensure_ascii=False) + "\n")
             drawn = Random(f"drawn {one.number} {turn}").randrange(args.candidates)

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from eval import suite
+from eval.attributes import NAMES
 from eval.judge import Judgement
+from eval.rating import rating, talk
 from gpt_video.bundle import load_bundle
 from gpt_video.generate import VideoGenerator
 from gpt_video.preference import read_pairs
-from tests.painted_scenes import ReadingJudge, truth
+from tests.painted_scenes import truth
 from tests.recipes import loaded
 from tests.tiny_model import make_bundle
 
@@ -27,27 +29,26 @@ def recipe():
 
 
 @pytest.mark.parametrize("world", ["core", "wide"])
-def test_what_shows_all_that_was_said_and_keeps_the_rest_has_the_highest_rating(recipe, world) -> None:
+def test_what_shows_all_that_was_said_and_keeps_the_rest_has_the_highest_rating(world) -> None:
     lower = 0
     for number in range(12):
-        first, edit = recipe.talk(number, 2, world).steps
-        judge = ReadingJudge([first.scene, edit.scene])
+        first, edit = talk(number, 2, world).steps
         before, after = (Judgement(truth(step.scene)) for step in (first, edit))
-        assert recipe.rating(judge, first, None, before) == pytest.approx(1)
-        ideal = recipe.rating(judge, edit, (before, first.scene), after)
-        unchanged = recipe.rating(judge, edit, (before, first.scene), before)
+        assert rating(NAMES, first, None, before) == pytest.approx(1)
+        ideal = rating(NAMES, edit, (before, first.scene), after)
+        unchanged = rating(NAMES, edit, (before, first.scene), before)
         assert ideal == pytest.approx(2, abs=0.15)  # an edit may hide what was seen before
         assert unchanged <= ideal
         lower += unchanged < ideal - 0.15
     assert lower > 9
 
 
-def test_conversations_are_of_what_training_may_show_and_a_function_of_their_number(recipe) -> None:
+def test_conversations_are_of_what_training_may_show_and_a_function_of_their_number() -> None:
     from gpt_video.diorama.sample import has_held_out
 
-    talks = [recipe.talk(number, 3, "wide") for number in range(30)]
+    talks = [talk(number, 3, "wide") for number in range(30)]
     assert not any(has_held_out(step.scene) for one in talks for step in one.steps)
-    assert talks == [recipe.talk(number, 3, "wide") for number in range(30)]
+    assert talks == [talk(number, 3, "wide") for number in range(30)]
     assert len({one.steps[0].text for one in talks}) == 30
 
 
