@@ -10,12 +10,14 @@ attention, which then needs neither a mask nor copies of the keys.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Qwen3ForCausalLM
 
 
@@ -29,6 +31,15 @@ class Layer(NamedTuple):
     mlp_norm_D: Tensor
     gate_up: Tensor
     down: Tensor
+
+
+def attention_kernels(device: torch.device) -> AbstractContextManager:
+    """Within it, attention on a GPU does without cuDNN, which makes a plan for every length: a cache has another one each step.
+
+    Measured on an H200, 1,536 rows: 40 ms a step with it, 4 without.
+    """
+    others = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+    return sdpa_kernel(others) if device.type == "cuda" else nullcontext()
 
 
 class Cache:
@@ -74,11 +85,13 @@ class Decoder:
     def read(self, ids_BL: Tensor, cache: Cache) -> Tensor:
         """Fills an empty cache with a prompt; hidden_BD after its last token."""
         assert cache.length == 0, "a prompt is read into an empty cache"
-        return self._forward(ids_BL, cache, self.reading)[:, -1].to(self.dtype)
+        with attention_kernels(ids_BL.device):
+            return self._forward(ids_BL, cache, self.reading)[:, -1].to(self.dtype)
 
     def step(self, ids_B: Tensor, cache: Cache) -> Tensor:
         """Adds one token a row; hidden_BD after it."""
-        return self._forward(ids_B[:, None], cache, self.dtype)[:, 0]
+        with attention_kernels(ids_B.device):
+            return self._forward(ids_B[:, None], cache, self.dtype)[:, 0]
 
     def _forward(self, ids_BL: Tensor, cache: Cache, dtype: torch.dtype) -> Tensor:
         start, stop = cache.length, cache.length + ids_BL.shape[1]

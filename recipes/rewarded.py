@@ -328,6 +328,7 @@ def main(argv: list[str] | None = None) -> None:
         raise SystemExit(f"{args.out} holds a run already: choose another --out")
     (args.out / "gpt").mkdir(parents=True)
     quiet()
+    torch.backends.cuda.enable_cudnn_sdp(False)  # it makes a plan for every length, also in training
     torch.manual_seed(args.seed)
     # ---- questions; the processes that rate begin before the GPU is touched
     judge, text_tokenizer = Judge.load(args.judge), TextTokenizer.load(find_bundle(args.model) / "text")

@@ -6,7 +6,7 @@ import torch
 from transformers import Qwen3ForCausalLM
 
 from gpt_video import sequence
-from gpt_video.decoder import Decoder
+from gpt_video.decoder import Decoder, attention_kernels
 from gpt_video.engine import Engine, Sampling, restrict, sample
 from gpt_video.model import build_gpt, gpt_config
 from gpt_video.sequence import Turn, Vocabulary
@@ -98,6 +98,18 @@ def test_a_variant_that_the_decoder_does_not_cover_is_an_error():
     config.attention_bias = True
     with pytest.raises(ValueError, match="only plain Qwen3"):
         Decoder(Qwen3ForCausalLM._from_config(config))
+
+
+def test_a_gpu_attends_without_cudnn_and_a_processor_as_it_is_set():
+    allowed = torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        torch.backends.cuda.enable_cudnn_sdp(True)
+        with attention_kernels(torch.device("cuda")):
+            assert not torch.backends.cuda.cudnn_sdp_enabled() and torch.backends.cuda.flash_sdp_enabled()
+        with attention_kernels(torch.device("cpu")):
+            assert torch.backends.cuda.cudnn_sdp_enabled()
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(allowed)
 
 
 def test_the_seed_decides_and_the_global_state_does_not(engine):
