@@ -184,11 +184,14 @@ def advantages(ratings_PC: np.ndarray) -> np.ndarray:
 
 
 class Rehearsal:
-    """Batches of --shards as ordinary training has them, made beside it by a thread."""
+    """Batches of --shards as ordinary training has them, made beside it by a thread. ValueError if they are of another tokenizer."""
 
-    def __init__(self, shards: Sequence[str], vocabulary: Vocabulary, text_tokenizer: Any, tokens: int, seed: int):
-        sizes: dict[str, Any] = {"tokens_per_batch": tokens, "window": WINDOW, "text_noise": noisy, "seed": seed}
-        self.stream = PackedBatches(shards, vocabulary, text_tokenizer, **sizes)
+    def __init__(self, args: argparse.Namespace, learner: Learner):
+        sizes: dict[str, Any] = {"tokens_per_batch": args.tokens_per_batch, "window": WINDOW, "text_noise": noisy}
+        bundle = learner.bundle
+        self.stream = PackedBatches(args.shards, bundle.vocabulary, bundle.text_tokenizer, seed=args.seed, **sizes)
+        if self.stream.tokenizer != bundle.tokenizer_hash:
+            raise ValueError("--shards were made by another tokenizer: tokenize the clips with this model's")
         self.ready: Queue = Queue(8)
         Thread(target=self._fill, daemon=True).start()
 
@@ -318,7 +321,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--average", type=float, default=1.0, help="share of the GPT after it in OUT/bundle")
     parser.add_argument("--workers", type=int, default=2, help="processes that rate")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.talks < 1 or args.candidates < 2:
+        parser.error("--talks must be 1 or more, and --candidates 2 or more: a rating is compared with others")
+    return args
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -326,7 +332,6 @@ def main(argv: list[str] | None = None) -> None:
     start, args = time.time(), parse(argv)
     if (args.out / "gpt").exists():
         raise SystemExit(f"{args.out} holds a run already: choose another --out")
-    (args.out / "gpt").mkdir(parents=True)
     quiet()
     torch.backends.cuda.enable_cudnn_sdp(False)  # it makes a plan for every length, also in training
     torch.manual_seed(args.seed)
@@ -337,7 +342,8 @@ def main(argv: list[str] | None = None) -> None:
     _TALKS.update({one.number: one for some in talks.values() for one in some})
     raters = multiprocessing.get_context("fork").Pool(args.workers)
     learner = Learner(args)
-    rehearsal = Rehearsal(args.shards, learner.vocabulary, text_tokenizer, args.tokens_per_batch, args.seed)
+    rehearsal = Rehearsal(args, learner)
+    (args.out / "gpt").mkdir(parents=True)
     print(f"{len(_TALKS)} conversations; rated: {', '.join(sorted(_KNOWN))}", flush=True)
     # ---- loop
     step, deadline = 0, start + 60 * args.minutes

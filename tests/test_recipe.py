@@ -141,7 +141,7 @@ def test_one_gpu_may_keep_the_embedded_tokenizer(tmp_path: Path) -> None:
     video_tokenizer = VideoTokenizer.from_pretrained(DEFAULT_FOLDER / "tokenizer")
     shown = [({"text": "a red ball"}, np.zeros((1, 96, 96, 3), np.uint8))]
     write_shards(shown, tmp_path / "shards", video_tokenizer)
-    few = ("--minutes", 1.2, "--workers", 1, "--packers", 1, "--held", 3, "--tokens-per-batch", 512)
+    few = ("--minutes", 0.6, "--workers", 1, "--packers", 1, "--held", 3, "--tokens-per-batch", 512)
     more = ("--shards", tmp_path / "shards", "--beside", 1, "--average", 0.5)
     done = recipe("--out", tmp_path / "run", "--tokenizer", "embedded", *few, *more, script="one_gpu.py")
     assert done.returncode == 0, done.stderr

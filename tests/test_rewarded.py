@@ -141,6 +141,13 @@ def test_a_run_becomes_a_model(recipe, folder, tmp_path, monkeypatch):
     assert [line["turn"] for line in lines] == [0, 1] and 0 < lines[0]["rating"] < 1 < 2 * lines[1]["best"]
     with pytest.raises(SystemExit, match="holds a run already"):
         recipe.main([str(word) for word in [*words, *few]])
+    other = make_bundle(tmp_path / "other", seed=1)
+    elsewhere = ["--model", other, "--out", tmp_path / "elsewhere"]
+    for _ in range(2):  # what failed may be tried again in the same folder
+        with pytest.raises(ValueError, match="made by another tokenizer"):
+            recipe.main([str(word) for word in [*words, *elsewhere, *few]])
+    with pytest.raises(SystemExit):
+        recipe.main([str(word) for word in [*words, *few, "--candidates", 1]])
     wide = ["--judge", ROOT / "eval" / "weights" / "wide", "--out", tmp_path / "wide"]
     with pytest.raises(ValueError, match="the judge knows the world wide, the model core"):
         recipe.main([str(word) for word in [*words, *wide, *few]])

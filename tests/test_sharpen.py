@@ -82,6 +82,12 @@ def test_the_mean_forgets_where_it_began():
 # Runs
 
 
+@pytest.fixture
+def small_critic(monkeypatch):
+    """For what does not depend on how much the critic sees: a step of the real one takes a second on a slow processor."""
+    monkeypatch.setattr(sharpen, "Critic", partial(Critic, widths=(16, 16, 16)))
+
+
 @pytest.fixture(scope="module")
 def trained(square_clips, tmp_path_factory):
     """The folder of a tokenizer that has seen the squares for a few steps."""
@@ -96,7 +102,7 @@ def line(init, data, out, steps, *more):
     return ["--init", str(init), "--data", str(data), "--out", str(out), "--steps", str(steps), *flags, *more]
 
 
-def test_the_codes_stay_and_the_decoder_changes(trained, square_clips, tmp_path):
+def test_the_codes_stay_and_the_decoder_changes(trained, square_clips, tmp_path, small_critic):
     result = sharpen.main(line(trained, square_clips, tmp_path, 10, "--validation", str(square_clips)))
     assert result["edges"] > 0 and (tmp_path / "sheet-last.png").stat().st_size > 1000
     before, after = VideoTokenizer.from_pretrained(trained), VideoTokenizer.from_pretrained(tmp_path / "model")
@@ -113,10 +119,7 @@ def test_the_codes_stay_and_the_decoder_changes(trained, square_clips, tmp_path)
     assert changed <= {"decoder", "quantizer"}
 
 
-def test_a_cut_run_ends_where_an_uninterrupted_one_does(trained, square_clips, tmp_path, cut_at, monkeypatch):
-    monkeypatch.setattr(
-        sharpen, "Critic", partial(Critic, widths=(16, 16, 16))
-    )  # 55 steps are slow enough with a small one
+def test_a_cut_run_ends_where_an_uninterrupted_one_does(trained, square_clips, tmp_path, cut_at, small_critic):
     sharpen.main(line(trained, square_clips, tmp_path / "straight", 24))
     with cut_at(sharpen, "check_finite", 17):
         sharpen.main(line(trained, square_clips, tmp_path / "cut", 24))
@@ -127,7 +130,7 @@ def test_a_cut_run_ends_where_an_uninterrupted_one_does(trained, square_clips, t
         assert torch.equal(x, y), name
 
 
-def test_it_runs_without_masks_and_without_classes(trained, square_clips, tmp_path):
+def test_it_runs_without_masks_and_without_classes(trained, square_clips, tmp_path, small_critic):
     rows = [{"file_name": str(path)} for path in sorted(square_clips.glob("*.mp4"))]
     (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     numbers = sharpen.main(line(trained, tmp_path, tmp_path / "out", 4))
