@@ -184,7 +184,7 @@ def advantages(ratings_PC: np.ndarray) -> np.ndarray:
 
 
 class Rehearsal:
-    """Batches of --shards as ordinary training has them, made beside it by a thread. ValueError if they are of another tokenizer."""
+    """Batches of --shards as in ordinary training, made beside it by a thread. ValueError if they are of another tokenizer."""
 
     def __init__(self, args: argparse.Namespace, learner: Learner):
         sizes: dict[str, Any] = {"tokens_per_batch": args.tokens_per_batch, "window": WINDOW, "text_noise": noisy}
