@@ -40,6 +40,7 @@ from gpt_video.diorama.make import Choices, mirrored_row
 from gpt_video.diorama.stream import Made, Order, RenderStream, Sets, Turn, training_sets
 from gpt_video.diorama.windows import Windows
 from gpt_video.diorama.world import WIDE
+from gpt_video.model import BASE, PRESETS
 from gpt_video.pieces import latent_lengths
 from gpt_video.sequence import Vocabulary
 from gpt_video.shards import Corpus, encode_corpus, read_shards, summary, tokenizer_hash
@@ -302,7 +303,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tokenizer", default="stride8-draws", help=f"its preset; {KEPT}: as it is, without training")
     parser.add_argument("--latent-frames", type=int, default=256, help="of a batch of the tokenizer")
     parser.add_argument(
-        "--preset", default="", help="of a GPT that begins from nothing; without it the embedded one goes on"
+        "--preset",
+        default="",
+        choices=list(PRESETS),
+        help="of a GPT that begins from nothing; without it the embedded one goes on",
     )
     parser.add_argument("--tokens-per-batch", type=int, default=32_768, help="of the GPT")
     parser.add_argument("--shards", nargs="+", help=f"more to train on, with --tokenizer {KEPT}")
@@ -311,8 +315,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.shards and args.tokenizer != KEPT:
         parser.error(f"--shards are of the embedded tokenizer: give --tokenizer {KEPT} too")
-    if not (0 <= args.average <= 1 and args.beside >= 0):
-        parser.error("--average is from 0 to 1, and --beside 0 or more")
+    config = json.loads((DEFAULT_FOLDER / "gpt" / "config.json").read_text())
+    layers = (BASE | PRESETS[args.preset] if args.preset else config)["num_hidden_layers"]
+    if not (0 <= args.average <= 1 and 0 <= args.beside <= layers):
+        parser.error(f"--average is from 0 to 1, and --beside from 0 to {layers}, the layers that there are")
     return args
 
 
@@ -391,8 +397,7 @@ def main(argv: list[str] | None = None) -> None:
     for packer in packers:
         packer.cancel_join_thread()  # what nobody reads any more need not be sent
     if is_kept and not args.preset:
-        names = ("minutes", "seed", "tokens_per_batch", "average")
-        facts |= {"arguments": {name: getattr(args, name) for name in names}}
+        facts |= {"arguments": {name: value for name, value in vars(args).items() if name not in ("out", "shards")}}
         print(save_trained_on(args.out, args.out / "gpt" / "gpt", args.average, "recipes/one_gpu.py", facts))
     else:
         print(save(args.out, facts))

@@ -153,9 +153,20 @@ def test_one_gpu_may_keep_the_embedded_tokenizer(tmp_path: Path) -> None:
     assert run["a deeper GPT beside it"]["layers"] == run["gpt"]["layers"] + 1 and "tokenizer" not in run
 
 
-def test_shards_are_of_the_embedded_tokenizer(tmp_path: Path) -> None:
-    done = recipe("--out", tmp_path / "run", "--shards", tmp_path, script="one_gpu.py")
-    assert done.returncode == 2 and "give --tokenizer embedded too" in done.stderr
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["--shards", "x"], "give --tokenizer embedded too"),
+        (["--beside", "7"], "--beside from 0 to 6"),
+        (["--preset", "tiny", "--beside", "3"], "--beside from 0 to 2"),
+        (["--preset", "huge"], "invalid choice"),
+        (["--average", "2"], "from 0 to 1"),
+    ],
+)
+def test_what_one_gpu_cannot_do_is_said_at_once(given: list[str], sentence: str, capsys) -> None:
+    with loaded("one_gpu") as module, pytest.raises(SystemExit):
+        module.parse(["--out", "x", *given])
+    assert sentence in capsys.readouterr().err
 
 
 def needs_renderer() -> None:
