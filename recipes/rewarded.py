@@ -94,9 +94,13 @@ def parcels(talks: dict[Alike, list[Talk]], size: int, seed: int) -> Iterator[tu
     if not starts:
         raise ValueError(f"no {size} conversations are alike: give more with --pool, or fewer --talks")
     random = Random(seed)
-    while True:
-        random.shuffle(starts)
-        yield from ((alike, talks[alike][start : start + size]) for alike, start in starts)
+
+    def passes() -> Iterator[tuple[Alike, list[Talk]]]:
+        while True:
+            random.shuffle(starts)
+            yield from ((alike, talks[alike][start : start + size]) for alike, start in starts)
+
+    return passes()  # so that what is wrong is said by the call and not by the first of them
 
 
 # Videos
@@ -339,6 +343,7 @@ def main(argv: list[str] | None = None) -> None:
     judge, text_tokenizer = Judge.load(args.judge), TextTokenizer.load(find_bundle(args.model) / "text")
     _KNOWN.update(name for name, share in judge.ceiling.items() if share >= KNOWN)
     talks = pool(range(args.first, args.first + args.pool), judge.world, text_tokenizer.encode)
+    questions = parcels(talks, args.talks, args.seed)
     _TALKS.update({one.number: one for some in talks.values() for one in some})
     raters = multiprocessing.get_context("fork").Pool(args.workers)
     learner = Learner(args)
@@ -348,7 +353,7 @@ def main(argv: list[str] | None = None) -> None:
     # ---- loop
     step, deadline = 0, start + 60 * args.minutes
     lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for alike, some in parcels(talks, args.talks, args.seed):
+    for alike, some in questions:
         films: list[list[np.ndarray]] = [[] for _ in some]
         was: list[Judgement | None] = [None] * len(some)
         for turn in range(TURNS):

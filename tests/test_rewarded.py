@@ -120,7 +120,7 @@ def test_conversations_that_are_made_together_are_alike(recipe, folder):
         numbers += [one.number for one in some]
     assert len(set(numbers)) == len(numbers)  # a pass shows each once
     with pytest.raises(ValueError, match="more with --pool"):
-        next(recipe.parcels(talks, 1000, seed=0))
+        recipe.parcels(talks, 1000, seed=0)
 
 
 def test_a_run_becomes_a_model(recipe, folder, tmp_path, monkeypatch):
