@@ -12,10 +12,12 @@ from random import Random
 import numpy as np
 
 from eval.attributes import Claim
-from eval.judge import Judgement
+from eval.generators import trained_world
+from eval.judge import Judge, Judgement
 from eval.suite import Draws, conversation
 from gpt_video.diorama.scene import Scene
 from gpt_video.diorama.world import WORLDS
+from gpt_video.generate import VideoGenerator
 from tokenizer.data import FPS
 
 BLOCK, SECONDS = 8, (1.0, 1.0, 1.0, 2.0, 2.0)  # of every five blocks of eight conversations, how long the videos are
@@ -48,6 +50,12 @@ def talk(number: int, turns: int, world: str) -> Talk:
     said = conversation(number, turns - 1, Random(f"preference {number}"), draw)
     edits = [Step(step.text, step.edit.scene_after, step.asked, step.kept) for step in said.steps]
     return Talk(number, seconds, said.size, (Step(said.text, said.scene, said.claims, ()), *edits))
+
+
+def check_worlds(judge: Judge, generator: VideoGenerator) -> None:
+    """ValueError if the judge and the model are of two worlds."""
+    if judge.world != (world := trained_world(generator)):
+        raise ValueError(f"the judge knows the world {judge.world}, the model {world}: give another")
 
 
 def rating(known: Collection[str], step: Step, was: tuple[Judgement, Scene] | None, now: Judgement) -> float:

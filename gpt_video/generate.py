@@ -199,6 +199,11 @@ class VideoGenerator:
         trained = self.settings.latent_frames if fresh else self.settings.continue_frames
         return Lengths(trained, fresh, (frames[1] - frames[0]) / fps, fps)
 
+    def sampling(self, action: str) -> Sampling:
+        """How an action is sampled where the request leaves it open."""
+        sampling = Sampling(**{name: getattr(self.settings, name) for name in SAMPLING})
+        return sampling if action == "new" else self._steady(sampling)
+
     def plan(self, request: GenerateRequest) -> Plan:
         """Checks a request against this model and makes its open choices; ValueError, in one sentence, if it cannot be done."""
         text_ids = tuple(self.bundle.text_tokenizer.encode(request.prompt))
@@ -213,8 +218,7 @@ class VideoGenerator:
         image_thw = self._image_codes(request, shape) if request.image is not None else np.zeros((0, h, w), np.int64)
         if len(image_thw) >= t:
             raise ValueError("a still of an image is that image: ask for a longer video")
-        sampling = Sampling(**{name: getattr(self.settings, name) for name in SAMPLING})
-        sampling = sampling if request.action == "new" else self._steady(sampling)
+        sampling = self.sampling(request.action)
         asked = {name: getattr(request, name) for name in SAMPLING}
         sampling = replace(sampling, **{name: value for name, value in asked.items() if value is not None})
         seconds = self.lengths(request.action).seconds(t)

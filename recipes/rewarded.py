@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import multiprocessing
 import time
 from collections import defaultdict
@@ -37,9 +36,8 @@ from torch import Tensor
 from transformers import Qwen3ForCausalLM
 
 from eval.clips import STRIDE
-from eval.generators import trained_world
 from eval.judge import Judge, Judgement
-from eval.rating import Talk, rating, talk
+from eval.rating import Talk, check_worlds, rating, talk
 from gpt_video import sequence
 from gpt_video.averaging import save_trained_on
 from gpt_video.bundle import find_bundle, load_bundle
@@ -54,11 +52,10 @@ from gpt_video.sheets import curves
 from gpt_video.text import TextTokenizer
 from tokenizer import VideoTokenizer
 from tokenizer.data import FPS
-from tokenizer.loop import run_command
+from tokenizer.loop import Clock, log, run_command, set_learning_rate
 from tokenizer.precision import mixed_precision
 from tokenizer.video import nearest_shape
 
-WINDOW = 2048
 TURNS = 2  # a new video and an edit of it
 KNOWN = 0.65  # an attribute that the judge gets right less often is not rated
 ROWS_AT_ONCE, CLIPS_AT_ONCE = 128, 256  # of a forward and backward pass, and decoded and judged together
@@ -191,8 +188,9 @@ class Rehearsal:
     """Batches of --shards as in ordinary training, made beside it by a thread. ValueError if they are of another tokenizer."""
 
     def __init__(self, args: argparse.Namespace, learner: Learner):
-        sizes: dict[str, Any] = {"tokens_per_batch": args.tokens_per_batch, "window": WINDOW, "text_noise": noisy}
+        sizes: dict[str, Any] = {"tokens_per_batch": args.tokens_per_batch, "text_noise": noisy}
         bundle = learner.bundle
+        sizes["window"] = bundle.settings.window
         self.stream = PackedBatches(args.shards, bundle.vocabulary, bundle.text_tokenizer, seed=args.seed, **sizes)
         if self.stream.tokenizer != bundle.tokenizer_hash:
             raise ValueError("--shards were made by another tokenizer: tokenize the clips with this model's")
@@ -218,29 +216,14 @@ class Learner:
         device = self.accelerator.device
         self.bundle = load_bundle(args.model, dtype=torch.float32, device="cpu")
         self.vocabulary, self.settings = self.bundle.vocabulary, self.bundle.settings
+        self.generator, self.judge = VideoGenerator(self.bundle), Judge.load(args.judge)
+        check_worlds(self.judge, self.generator)
+        self.judge.net.to(device)
         self.video_tokenizer = self.bundle.video_tokenizer.to(device).eval()
         self.gpt = self.bundle.gpt.to(device).train()
-        self.judge = Judge.load(args.judge)
-        world = trained_world(VideoGenerator(self.bundle))
-        if self.judge.world != world:
-            raise ValueError(f"the judge knows the world {self.judge.world}, the model {world}: give another")
-        self.judge.net.to(device)
         loss_of = VideoLoss(self.gpt, self.vocabulary)
         loss_of, *self.optimizers = self.accelerator.prepare(loss_of, *make_optimizers(self.gpt, args.learning_rate))
         self.loss_of = loss_of
-        self.peaks = [[group["lr"] for group in one.param_groups] for one in self.optimizers]
-
-    def set_rate(self, step: int, progress: float) -> None:
-        """Warm up, hold for half of the run, then fall linearly."""
-        factor = min((step + 1) / WARM_UP, 1.0) * max(min(1.0, 2 * (1 - progress)), 0.02)
-        for optimizer, peaks in zip(self.optimizers, self.peaks, strict=True):
-            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                group["lr"] = peak * factor
-
-    def sampling(self, action: str) -> Sampling:
-        s = self.settings
-        with_video = s.guidance_scale if s.guidance_with_video is None else min(s.guidance_scale, s.guidance_with_video)
-        return Sampling(s.temperature, s.top_k, s.top_p, s.guidance_scale if action == "new" else with_video)
 
     def drawing(self) -> Qwen3ForCausalLM:
         """The GPT as it is now, to draw with."""
@@ -351,7 +334,7 @@ def main(argv: list[str] | None = None) -> None:
     (args.out / "gpt").mkdir(parents=True)
     print(f"{len(_TALKS)} conversations; rated: {', '.join(sorted(_KNOWN))}", flush=True)
     # ---- loop
-    step, deadline = 0, start + 60 * args.minutes
+    clock, deadline = Clock(), start + 60 * args.minutes
     lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for alike, some in questions:
         films: list[list[np.ndarray]] = [[] for _ in some]
@@ -365,7 +348,7 @@ def main(argv: list[str] | None = None) -> None:
                 for each, before in zip(some, films, strict=True)
             ]
             # -- make, rate
-            sampling = learner.sampling("edit" if turn else "new")
+            sampling = learner.generator.sampling("edit" if turn else "new")
             drawing = learner.drawing()
             codes_PCthw = made(drawing, learner.vocabulary, prompts, args.candidates, grid, sampling)
             drawn = time.time()
@@ -376,31 +359,22 @@ def main(argv: list[str] | None = None) -> None:
             rated = time.time()
             # -- learn
             progress = (time.time() - start) / (deadline - start)
-            learner.set_rate(step, progress)
+            set_learning_rate(learner.optimizers, clock.step, progress, WARM_UP)
             nats = learner.step(prompts, codes_PCthw, advantages(ratings_PC), sampling)
             bits = learner.rehearse(next(rehearsal))
             norm = learner.descend()
-            check_finite(norm, step)
+            check_finite(norm, clock.step)
             # -- log
             means_P = ratings_PC.mean(axis=1)
             rest = {"best": float(np.nanmean(ratings_PC.max(axis=1))), "nats": nats, "bits": bits, "norm": norm}
             times = {"draw": drawn - began, "rate": rated - drawn, "learn": time.time() - rated}
             numbers = {"rating": float(np.nanmean(means_P)), **rest, **times}
-            line = {
-                "step": step,
-                "minutes": (time.time() - start) / 60,
-                "turn": turn,
-                "frames": alike.frames,
-                **numbers,
-            }
-            entry = json.dumps({name: round(value, 4) for name, value in line.items()})
-            print(entry, flush=True)
-            with (args.out / "log.jsonl").open("a") as file:
-                file.write(entry + "\n")
-            lines["edit" if turn else "new"].append((step, numbers["rating"]))
-            if step % SAVED_EVERY == 0:
+            clock.minutes = (time.time() - start) / 60
+            log(args.out, learner.accelerator, clock, {"turn": turn, "frames": alike.frames, **numbers})
+            lines["edit" if turn else "new"].append((clock.step, numbers["rating"]))
+            if clock.step % SAVED_EVERY == 0:
                 learner.gpt.save_pretrained(args.out / "gpt" / "gpt")
-            step += 1
+            clock.step += 1
             # -- go on from one of them
             for i, codes_Cthw in enumerate(codes_PCthw.cpu().numpy()):
                 chosen = Random(f"drawn {some[i].number} {turn}").randrange(args.candidates)
@@ -413,7 +387,12 @@ def main(argv: list[str] | None = None) -> None:
     learner.gpt.save_pretrained(args.out / "gpt" / "gpt")
     curves({name: smoothed(line) for name, line in lines.items()}, args.out / "gpt" / "loss.png", "rating, by step")
     asked = {name: value for name, value in vars(args).items() if name not in ("out", "shards", "judge", "model")}
-    facts = {"arguments": asked, "steps": step, "videos": step * args.talks * args.candidates, "judge": judge.sha256}
+    facts = {
+        "arguments": asked,
+        "steps": clock.step,
+        "videos": clock.step * args.talks * args.candidates,
+        "judge": judge.sha256,
+    }
     print(save_trained_on(args.out, args.out / "gpt" / "gpt", args.average, "recipes/rewarded.py", facts, args.model))
 
 

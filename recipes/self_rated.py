@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.generators import trained_size, trained_world
+from eval.generators import trained_size
 from eval.judge import Judge, Judgement
-from eval.rating import BLOCK, rating, talk
+from eval.rating import BLOCK, check_worlds, rating, talk
 from gpt_video.disk import write_text
 from gpt_video.files import turn_record
 from gpt_video.generate import VideoGenerator
@@ -102,8 +102,7 @@ def _answer(video: GeneratedVideo, score: float) -> dict[str, Any]:
 def tools(model: str | None, judge_folder: str) -> tuple[VideoGenerator, Judge]:
     """The model and the judge, loaded once a process. ValueError if they are of two worlds."""
     generator, judge = VideoGenerator.from_pretrained(model), Judge.load(judge_folder)
-    if judge.world != (world := trained_world(generator)):
-        raise ValueError(f"the judge knows the world {judge.world}, the model {world}: give another")
+    check_worlds(judge, generator)
     return generator, judge
 
 

@@ -101,7 +101,7 @@ def test_what_is_rated_higher_becomes_likelier(recipe, learner):
     for step in range(12):
         codes_PCthw = recipe.made(learner.drawing(), learner.vocabulary, asked, 16, GRID, sampling)
         shares.append(low(codes_PCthw).mean())
-        learner.set_rate(step, 0.0)
+        recipe.set_learning_rate(learner.optimizers, step, 0.0, recipe.WARM_UP)
         learner.step(asked, codes_PCthw, recipe.advantages(low(codes_PCthw)), sampling)
         learner.descend()
     assert shares[0] < 0.6 and np.mean(shares[-2:]) > 0.9
