@@ -28,15 +28,13 @@ def averaged(old: Path, new: Path, share: float) -> Qwen3ForCausalLM:
     return gpt
 
 
-def save_trained_on(
-    out: Path, gpt: Path, share: float, recipe: str, facts: dict[str, Any], model: str | Path | None = None
-) -> str:
-    """The bundle OUT/bundle: a model (None: the embedded one), its GPT the mean with the one in the folder `gpt`; returns its hash.
+def save_trained_on(out: Path, gpt: Path, share: float, recipe: str, facts: dict[str, Any]) -> str:
+    """The bundle OUT/bundle: the embedded model, its GPT the mean with the one in the folder `gpt`; returns its hash.
 
     `recipe`: what trained it; `facts`: what training_data.json will say of that, beside all it said before. Its curves
     are taken from OUT/gpt/loss.png.
     """
-    old = load_bundle(model)
+    old = load_bundle()
     before = json.loads((old.folder / "training_data.json").read_text("utf-8"))
     manifest = before | {f"trained on from {old.model_hash[:12]}": {"recipe": recipe, **facts}}
     card = f"# A gpt-video model\n\nModel {old.model_hash[:12]}, its GPT trained on by `{recipe}`; see training_data.json.\n"

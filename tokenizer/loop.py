@@ -68,9 +68,9 @@ def begin(args: argparse.Namespace) -> tuple[Path, Accelerator]:
     return out, Accelerator(mixed_precision=mixed_precision())
 
 
-def set_learning_rate(optimizers: Iterable[Any], step: int, progress: float, warm_up: int = WARM_UP_STEPS) -> None:
+def set_learning_rate(optimizers: Iterable[Any], step: int, progress: float) -> None:
     """Warm up to each group's peak (the rate that it was made with), hold for half of the run, then fall linearly to a fiftieth."""
-    factor = min((step + 1) / warm_up, 1.0) * max(min(1.0, 2 * (1 - progress)), 0.02)
+    factor = min((step + 1) / WARM_UP_STEPS, 1.0) * max(min(1.0, 2 * (1 - progress)), 0.02)
     for group in (group for optimizer in optimizers for group in optimizer.param_groups):
         group["lr"] = group.setdefault("peak", group["lr"]) * factor
 
