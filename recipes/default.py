@@ -75,7 +75,7 @@ BUDGETS = {
         long=2,
         held_out=2,
         tokenizer="--preset tiny --steps 60 --stills 0.5 --latent-frames 8 --frames 5 --evaluate-every 60 --validation-clips 2",
-        sharpen="--steps 10 --latent-frames 4 --frames 5 --evaluate-every 10 --validation-clips 2",
+        sharpen="--steps 4 --latent-frames 2 --frames 5 --evaluate-every 10 --validation-clips 2",
         gpt="--preset tiny --steps 40 --tokens-per-batch 1024 --evaluate-every 40",
         samples=2,
     ),
