@@ -189,7 +189,7 @@ class _Making:
             path, fps=self.facts.fps, size=shape, max_frames=None if most is None else most + 1
         )
         whole = 1 + (min(len(frames_THWC), most or len(frames_THWC)) - 1) // per_latent * per_latent
-        codes_thw = self.generator.encode(frames_THWC[:whole])
+        codes_thw = self.generator.take_in(frames_THWC[:whole])
         return codes_thw, frames_THWC[:whole], most is not None and len(frames_THWC) > most
 
     # ------------------------------------------------------------------------------------------------ without the GPT

@@ -10,6 +10,7 @@ A video longer than the model's window rolls: the window is filled again with th
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -37,11 +38,13 @@ from gpt_video.request import (
     variations,
 )
 from tokenizer import video as video_files
+from tokenizer.search import search_codes
 
 __all__ = ["GenerateRequest", "GeneratedVideo", "PastTurn", "Progress", "VideoGenerator", "variations"]
 
 
 SAMPLING = ("temperature", "top_k", "top_p", "guidance_scale")
+REMEMBERED = 16  # clips whose codes were searched for
 
 
 class Window(NamedTuple):
@@ -86,6 +89,7 @@ class VideoGenerator:
         self.tokenizer = bundle.video_tokenizer
         self.engine = Engine(bundle.gpt, bundle.vocabulary, bundle.dtype)
         self.device = bundle.gpt.device
+        self._searched = functools.lru_cache(REMEMBERED)(self._search)  # variations begin with one image
 
     @classmethod
     def from_pretrained(cls, path: str | Path | None = None, **kwargs: Any) -> VideoGenerator:
@@ -188,7 +192,7 @@ class VideoGenerator:
         frames_THWC, _ = video_files.read_video(path, fps=self.settings.fps, size=shape, max_frames=enough)
         n = max(length for length in lengths if length <= len(frames_THWC))
         frames_THWC = frames_THWC[:n] if action == "edit" else frames_THWC[-n:]
-        return PastTurn(prompt, "new", self.encode(frames_THWC))
+        return PastTurn(prompt, "new", self.take_in(frames_THWC))
 
     # ------------------------------------------------------------------------------------------------ planning
 
@@ -301,11 +305,19 @@ class VideoGenerator:
         image = np.asarray(request.image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"the image is {image.dtype} {image.shape}: expected uint8 (height, width, 3)")
-        return self.encode(video_files.fit(image[None], *shape))
+        return self.take_in(video_files.fit(image[None], *shape))
+
+    def take_in(self, frames_THWC: np.ndarray) -> np.ndarray:
+        """codes_thw of what a person brings, as for `encode`: searched for, so that it is seen again as it was."""
+        return self._searched(frames_THWC.tobytes(), frames_THWC.shape).copy()
+
+    def _search(self, pixels: bytes, shape: tuple[int, ...]) -> np.ndarray:
+        frames_THWC = np.frombuffer(bytearray(pixels), np.uint8).reshape(shape)  # one that may be written
+        return search_codes(self.tokenizer, video_files.frames_to_clip(frames_THWC).to(self.device)).cpu().numpy()
 
     @torch.inference_mode()
     def encode(self, frames_THWC: np.ndarray) -> np.ndarray:
-        """codes_thw of uint8 frames_THWC in a trained shape, 1 + n * the temporal stride of them."""
+        """codes_thw of uint8 frames_THWC in a trained shape, 1 + n * the temporal stride of them; as in training data."""
         clip_BCTHW = video_files.frames_to_clip(frames_THWC)[None].to(self.device)
         return self.tokenizer.encode(clip_BCTHW)[0].cpu().numpy()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gpt_video import sequence
+from gpt_video import generate, sequence
 from gpt_video.bundle import load_bundle
 from gpt_video.files import read_turns, save_video, sidecar_of
 from gpt_video.generate import VideoGenerator
@@ -222,14 +222,23 @@ def test_a_continuation_of_a_film_that_does_not_fit_the_window_goes_on_from_its_
     assert tiny_generator.generate(plan.request).codes_thw.shape == (6, 2, 2)
 
 
+def test_variations_of_one_image_search_once(tiny_generator, monkeypatch):
+    calls, real = [], generate.search_codes
+    monkeypatch.setattr(generate, "search_codes", lambda *args: calls.append(args) or real(*args))
+    image = np.random.default_rng(5).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    first, again = (tiny_generator.take_in(image[None]) for _ in range(2))
+    first[:] = 0  # what is given away is the caller's own
+    assert again.any() and len(calls) == 1
+
+
 def test_any_video_can_be_continued_or_edited(tiny_generator, tmp_path):
     write_video(tmp_path / "mine.mp4", moving_square(70, 50, 120), fps=24)  # 2.9 s, 23 frames at 8 fps
     last = tiny_generator.past_turn_from_video(tmp_path / "mine.mp4")
     first = tiny_generator.past_turn_from_video(tmp_path / "mine.mp4", "a square", action="edit")
     assert last.codes_thw.shape == first.codes_thw.shape == (5, 2, 3)
     frames_THWC, _ = read_video(tmp_path / "mine.mp4", fps=8, size=(32, 48))
-    assert np.array_equal(first.codes_thw, tiny_generator.encode(frames_THWC[:17]))
-    assert np.array_equal(last.codes_thw, tiny_generator.encode(frames_THWC[-17:]))
+    assert np.array_equal(first.codes_thw, tiny_generator.take_in(frames_THWC[:17]))
+    assert np.array_equal(last.codes_thw, tiny_generator.take_in(frames_THWC[-17:]))
     assert first.prompt == "a square"
     for action in ("edit", "continue"):
         context = read_turns(tiny_generator, tmp_path / "mine.mp4", action)

@@ -38,20 +38,30 @@ class Quantizer(nn.Module):
         self.codebook_size = int(torch.tensor(levels).prod())
 
     def forward(self, features_NChw: Tensor) -> Quantized:
-        """Quantise. Always in float32: in bf16 neighbouring levels are confused."""
-        height = features_NChw.shape[-2]
+        """Quantise."""
+        return self.nearest(self.positions(features_NChw))
+
+    def positions(self, features_NChw: Tensor) -> Tensor:
+        """positions_NhwD float32: where each cell lies in the space that the codebook divides."""
         with torch.autocast(features_NChw.device.type, enabled=False):
             cells = rearrange(features_NChw.float(), "N C h w -> (N h w) C")
-            flat = self.norm(self.into(cells))[None]
+            flat = self.norm(self.into(cells))
+        return rearrange(flat, "(N h w) D -> N h w D", N=len(features_NChw), h=features_NChw.shape[-2])
+
+    def nearest(self, positions_NhwD: Tensor) -> Quantized:
+        """The codes nearest to these positions. Always in float32: in bf16 neighbouring levels are confused."""
+        n, height, _, _ = positions_NhwD.shape
+        with torch.autocast(positions_NhwD.device.type, enabled=False):
+            flat = rearrange(positions_NhwD, "N h w D -> 1 (N h w) D")
             if self.kind == "fsq":
                 quantized, codes = self.codebook(flat)
                 penalty = flat.new_zeros(())
             else:
                 quantized, codes, penalty = self.codebook(flat)
-            features = self._back(self.out(quantized[0]), len(features_NChw), height)
-        return Quantized(
-            features, rearrange(codes[0].long(), "(N h w) -> N h w", N=len(features), h=height), penalty.sum()
-        )
+                if not self.training:  # the library lets the gradient through in training alone
+                    quantized = flat + (quantized - flat).detach()
+            features = self._back(self.out(quantized[0]), n, height)
+        return Quantized(features, rearrange(codes[0].long(), "(N h w) -> N h w", N=n, h=height), penalty.sum())
 
     def features(self, codes_Nhw: Tensor) -> Tensor:
         """codes_Nhw -> features_NChw: what `forward` gave for these codes."""

@@ -17,26 +17,36 @@ from tokenizer.loop import run_command
 from tokenizer.losses import edges, psnr, ssim
 from tokenizer.model import VideoTokenizer
 from tokenizer.quantizer import usage
+from tokenizer.search import search_codes
 from tokenizer.video import clip_to_frames, frames_to_clip
 
 
 @torch.inference_mode()
-def reconstruct(model: VideoTokenizer, frames_THWC: np.ndarray) -> tuple[np.ndarray, Tensor]:
-    """frames -> their reconstruction (uint8, cut to 1 + a multiple of the temporal stride) and codes_thw."""
+def reconstruct(model: VideoTokenizer, frames_THWC: np.ndarray, *, search: bool = False) -> tuple[np.ndarray, Tensor]:
+    """frames -> their reconstruction (uint8, cut to 1 + a multiple of the temporal stride) and codes_thw.
+
+    search: from the codes of `search_codes`, not those of the encoder.
+    """
     keep = 1 + (len(frames_THWC) - 1) // model.config.temporal_stride * model.config.temporal_stride
     device = next(iter(model.state_dict().values())).device
-    codes = model.encode(frames_to_clip(frames_THWC[:keep])[None].to(device))
+    clip_CTHW = frames_to_clip(frames_THWC[:keep]).to(device)
+    codes = search_codes(model, clip_CTHW)[None] if search else model.encode(clip_CTHW[None])
     return clip_to_frames(model.decode(codes)[0]), codes[0].cpu()
 
 
-def evaluate(model: VideoTokenizer, clips: ClipFolder, count: int, frames: int = 33) -> dict[str, float]:
-    """Means over the first `count` clips: PSNR (dB of each clip), the same inside the masks, SSIM, edges, usage and perplexity."""
+def evaluate(
+    model: VideoTokenizer, clips: ClipFolder, count: int, frames: int = 33, *, search: bool = False
+) -> dict[str, float]:
+    """Means over the first `count` clips: PSNR (dB of each clip), the same inside the masks, SSIM, edges, usage and perplexity.
+
+    search: as of `reconstruct`.
+    """
     was_training = model.training
     model.eval()
     whole, inside, similar, sharp, codes = [], [], [], [], []
     for i in range(min(count, len(clips))):
         original, masks = clips.clip(i)
-        rebuilt, codes_thw = reconstruct(model, original[:frames])
+        rebuilt, codes_thw = reconstruct(model, original[:frames], search=search)
         a, b = torch.from_numpy(original[: len(rebuilt)])[None], torch.from_numpy(rebuilt)[None]
         whole.append(float(psnr(a, b)))
         sharp.append(edges(b, a))
@@ -86,10 +96,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", required=True, help="folder of clips")
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--sheet", help="PNG to write")
+    parser.add_argument("--search", action="store_true", help="search for codes, as for what a user brings; slow")
     args = parser.parse_args(argv)
     model = VideoTokenizer.from_pretrained(args.model)
     clips = ClipFolder(args.data, model.config.shapes)
-    print(json.dumps(evaluate(model, clips, args.clips)))
+    print(json.dumps(evaluate(model, clips, args.clips, search=args.search)))
     if args.sheet:
         sheet(model, clips, 24, args.sheet)
 
