@@ -20,11 +20,12 @@ from gpt_video.bundle import Bundle, load_bundle, save_bundle
 from gpt_video.shards import read_records
 from tokenizer import VideoTokenizer
 from tokenizer.loop import run_command
+from tokenizer.sharpen import DRAWING
 
 
 def makes_the_codes_of(new: VideoTokenizer, old: VideoTokenizer) -> bool:
     """Whether everything before the codes is the same, bit by bit."""
-    after = ("decoder.", "quantizer.out.")
+    after = tuple(f"{part}." for part in DRAWING)
     states = [
         {name: value for name, value in model.state_dict().items() if not name.startswith(after)}
         for model in (new, old)

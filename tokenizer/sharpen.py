@@ -47,6 +47,7 @@ STILLS_EVERY = 4  # batches
 MATCHING = 2.0  # weight of the critic's features against what it says
 MEMORY = 0.995  # of the running mean, a step
 LOG_EVERY = 50
+DRAWING = ("decoder", "quantizer.out")  # parts of a tokenizer that make pixels of codes, and no codes of pixels
 
 
 class Average:
@@ -72,8 +73,8 @@ class Average:
 
 
 def drawing(model: VideoTokenizer) -> nn.ModuleList:
-    """What makes pixels of codes, and no codes of pixels."""
-    return nn.ModuleList([model.decoder, model.quantizer.out])
+    """The parts that draw, of which a change changes no code."""
+    return nn.ModuleList([model.get_submodule(name) for name in DRAWING])
 
 
 class Sharpening:
