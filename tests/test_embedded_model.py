@@ -5,6 +5,7 @@ import pytest
 
 from gpt_video.bundle import DEFAULT_FOLDER
 from gpt_video.generate import GenerateRequest, VideoGenerator
+from gpt_video.request import PastTurn
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +55,18 @@ def test_an_edit_and_a_continuation_go_on_from_a_video(generator: VideoGenerator
     assert edited.frames_THWC.shape == source.frames_THWC.shape
     continued = generator.generate(GenerateRequest("then it jumps", seconds=1, action="continue", context=source.turns))
     assert continued.frames_THWC.shape == (8, *_shape(generator, "square"), 3)
+
+
+def test_an_image_that_someone_brings_is_seen_again(generator: VideoGenerator) -> None:
+    """No thing of its world: a grey slope with a dark disc and a bright bar, under noise as of a camera."""
+    y, x = np.mgrid[:96, :96]
+    image = np.repeat((90 + x / 2 + y / 3)[..., None], 3, axis=-1)
+    image[(x - 60) ** 2 + (y - 40) ** 2 < 400] = (40, 60, 90)
+    image[70:78, 10:50] = (230, 220, 190)
+    image = (image + np.random.default_rng(0).normal(0, 4, image.shape)).clip(0, 255).astype(np.uint8)
+
+    def decibel(codes_thw: np.ndarray) -> float:
+        drawn_THWC = generator.film([PastTurn("", "new", codes_thw)])
+        return float(10 * np.log10(255**2 / np.square(drawn_THWC[0].astype(float) - image).mean()))
+
+    assert decibel(generator.take_in(image[None])) > decibel(generator.encode(image[None])) + 1
