@@ -90,8 +90,7 @@ class ModelGenerator:
         return [Made(fit(v.frames_THWC, *ask.size), v.turn) for v, ask in zip(videos, asks, strict=True)]
 
     def given(self, frames_THWC: np.ndarray, prompt: str) -> Made:
-        fitted_THWC = fit(frames_THWC, *trained_size(self.generator, frames_THWC.shape[1:3]))
-        turn = PastTurn(prompt, "new", self.generator.take_in(fitted_THWC))
+        turn = PastTurn(prompt, "new", codes_of(self.generator, frames_THWC))
         return Made(fit(self.generator.film([turn]), *frames_THWC.shape[1:3]), turn)
 
 

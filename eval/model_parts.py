@@ -37,8 +37,7 @@ from eval.unaffected import rendered
 from gpt_video.diorama.render import RendererUnavailable
 from gpt_video.diorama.world import CORE, WIDE
 from gpt_video.generate import VideoGenerator
-from gpt_video.request import PastTurn
-from tokenizer.video import fit, read_video, write_video
+from tokenizer.video import read_video, write_video
 
 CODEC = "H.264 crf 12"
 CLIPS, CODES, REAL = "clips", "codes", "real"
@@ -387,11 +386,10 @@ def _drawing() -> Iterator[None]:
 
 
 def _coded(generator: VideoGenerator, source: Path, path: Path) -> Path:
-    """A video through the tokenizer and back, as training data go, as a file of the same size."""
+    """A video through the tokenizer and back, as a file of the same size."""
     if not path.is_file():
         frames_THWC, _ = read_video(source)
-        rebuilt_THWC = generator.film([PastTurn("", "new", codes_of(generator, frames_THWC))])
-        write_video(path, fit(rebuilt_THWC, *frames_THWC.shape[1:3]), FPS)
+        write_video(path, ModelGenerator(generator).given(frames_THWC, "").frames_THWC, FPS)
     return path
 
 

@@ -44,7 +44,7 @@ __all__ = ["GenerateRequest", "GeneratedVideo", "PastTurn", "Progress", "VideoGe
 
 
 SAMPLING = ("temperature", "top_k", "top_p", "guidance_scale")
-REMEMBERED = 16  # clips whose codes were searched for
+REMEMBERED = 16  # images whose codes were searched for
 
 
 class Window(NamedTuple):
@@ -308,7 +308,12 @@ class VideoGenerator:
         return self.take_in(video_files.fit(image[None], *shape))
 
     def take_in(self, frames_THWC: np.ndarray) -> np.ndarray:
-        """codes_thw of what a person brings, as for `encode`: searched for, so that it is seen again as it was."""
+        """codes_thw of what a person brings, as for `encode`; those of an image are searched for, so that it is seen as it was.
+
+        Not those of a longer clip: edits kept less of what had been searched for (EXPERIMENTS.md).
+        """
+        if len(frames_THWC) > 1:
+            return self.encode(frames_THWC)
         return self._searched(frames_THWC.tobytes(), frames_THWC.shape).copy()
 
     def _search(self, pixels: bytes, shape: tuple[int, ...]) -> np.ndarray:

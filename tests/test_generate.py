@@ -237,8 +237,8 @@ def test_any_video_can_be_continued_or_edited(tiny_generator, tmp_path):
     first = tiny_generator.past_turn_from_video(tmp_path / "mine.mp4", "a square", action="edit")
     assert last.codes_thw.shape == first.codes_thw.shape == (5, 2, 3)
     frames_THWC, _ = read_video(tmp_path / "mine.mp4", fps=8, size=(32, 48))
-    assert np.array_equal(first.codes_thw, tiny_generator.take_in(frames_THWC[:17]))
-    assert np.array_equal(last.codes_thw, tiny_generator.take_in(frames_THWC[-17:]))
+    assert np.array_equal(first.codes_thw, tiny_generator.encode(frames_THWC[:17]))
+    assert np.array_equal(last.codes_thw, tiny_generator.encode(frames_THWC[-17:]))
     assert first.prompt == "a square"
     for action in ("edit", "continue"):
         context = read_turns(tiny_generator, tmp_path / "mine.mp4", action)

@@ -53,21 +53,6 @@ def test_no_step_makes_it_worse(model, monkeypatch):
     assert found <= 1.001 * least
 
 
-def test_a_long_clip_is_searched_with_fewer_steps(monkeypatch):
-    model = shaken(VideoTokenizerConfig.preset("tiny"))
-    drawn = []
-    draw = model.draw
-    monkeypatch.setattr(model, "draw", lambda positions: drawn.append(positions.shape[1]) or draw(positions))
-    for frames, looks in (
-        (1, 21),
-        (21, 11),
-        (241, 1),
-    ):  # of 1, 6 and 61 latent frames; the first look is at the encoder's answer
-        drawn.clear()
-        search_codes(model, clip_of(frames))
-        assert len(drawn) == looks
-
-
 def test_the_gradient_is_that_of_the_positions(model):
     positions = model.positions(clip_of(1)[None]).detach().requires_grad_(True)
     drawn, codes = model.draw(positions)

@@ -95,12 +95,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model", required=True, help="folder of a trained tokenizer")
     parser.add_argument("--data", required=True, help="folder of clips")
     parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--frames", type=int, default=33, help="of each clip, at most")
     parser.add_argument("--sheet", help="PNG to write")
-    parser.add_argument("--search", action="store_true", help="search for codes, as for what a user brings; slow")
+    parser.add_argument(
+        "--search", action="store_true", help="search for codes, as for an image that a user brings; slow"
+    )
     args = parser.parse_args(argv)
     model = VideoTokenizer.from_pretrained(args.model)
     clips = ClipFolder(args.data, model.config.shapes)
-    print(json.dumps(evaluate(model, clips, args.clips, search=args.search)))
+    print(json.dumps(evaluate(model, clips, args.clips, args.frames, search=args.search)))
     if args.sheet:
         sheet(model, clips, 24, args.sheet)
 

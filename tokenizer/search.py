@@ -1,4 +1,4 @@
-"""Codes that draw a clip better than those which the encoder reads off it: for what a person brings, and wants to see again.
+"""Codes that draw a clip better than those which the encoder reads off it: for an image that someone brings and wants to see again.
 
 The encoder answers in one pass; the decoder knows what every code draws. So the encoder's answer is only where the search begins:
 its positions before they were rounded are moved down the gradient of what the drawing gets wrong. Codes and decoder stay as they
@@ -17,20 +17,18 @@ from tokenizer.model import VideoTokenizer
 RATE = 0.1  # of Adam, falling to nothing
 BETAS = (0.8, 0.95)
 SQUARED = 10.0  # weight of the squared error beside the losses that the tokenizer was trained with
-MOST_STEPS, LATENT_FRAMES = 20, 60  # steps, and latent frames in all steps: someone waits for it
+STEPS = 20
 
 
-def search_codes(model: VideoTokenizer, clip_CTHW: Tensor, steps: int | None = None) -> Tensor:
+def search_codes(model: VideoTokenizer, clip_CTHW: Tensor, steps: int = STEPS) -> Tensor:
     """clip_CTHW float [-1,1] -> codes_thw int64 in [0, K) that draw it no worse than the encoder's. `model` in evaluation mode.
 
-    A step costs about as much as decoding the clip three times. `steps`: None takes 20, or fewer for a clip of more than three
-    latent frames.
+    A step costs about as much as decoding the clip three times.
     """
     with torch.inference_mode(False), torch.enable_grad():
         clip_BCTHW = clip_CTHW[None].clone()  # a tensor that was made in inference mode takes no part in gradients
         weights_B1THW = attention(clip_BCTHW, None)
         positions = model.positions(clip_BCTHW).detach().requires_grad_(True)
-        steps = min(MOST_STEPS, LATENT_FRAMES // positions.shape[1]) if steps is None else steps
         adam = torch.optim.Adam([positions], lr=RATE, betas=BETAS)
         tried: list[tuple[float, Tensor]] = []
         for step in range(steps + 1):
