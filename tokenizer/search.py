@@ -2,8 +2,8 @@
 
 The encoder answers in one pass; the decoder knows what every code draws. So the encoder's answer is only where the search begins:
 its positions before they were rounded are moved down the gradient of what the drawing gets wrong. Codes and decoder stay as they
-are, so a GPT that knows them can read what was found. To train a GPT the encoder's own codes are better: what the search adds is
-true of one clip and hard to foretell (EXPERIMENTS.md).
+are, so a GPT that knows them can read what was found. For a GPT's training data it is too slow, and the codes that it finds are
+harder to foretell (EXPERIMENTS.md).
 """
 
 from operator import itemgetter
