@@ -26,7 +26,8 @@ def clip_of(frames: int) -> torch.Tensor:
 
 
 def error_of(model: VideoTokenizer, codes_thw: torch.Tensor, clip_CTHW: torch.Tensor) -> float:
-    return float((model.decode(codes_thw[None])[0] - clip_CTHW).square().mean())
+    with torch.inference_mode():
+        return float((model.decode(codes_thw[None])[0] - clip_CTHW).square().mean())
 
 
 def test_no_step_is_the_answer_of_the_encoder(model):
