@@ -225,7 +225,7 @@ class Batch:
 
     def _make(self, jobs: Sequence[Job], on_progress: OnProgress) -> int:
         try:
-            videos = self.generator.generate_many([job.plan.request for job in jobs], len(jobs), on_progress)
+            videos = self.generator.make([job.plan for job in jobs], len(jobs), on_progress)
         except Exception as error:  # whatever one video meets, the others are still wanted
             if len(jobs) > 1:
                 return sum(self._make([job], on_progress) for job in jobs)

@@ -110,7 +110,15 @@ class VideoGenerator:
 
         `on_progress` is called with the latent frames done and those to do, over all videos.
         """
-        plans = [self.plan(request) for request in requests]
+        return self.make([self.plan(request) for request in requests], batch_size, on_progress)
+
+    def make(
+        self,
+        plans: Sequence[Plan],
+        batch_size: int = 8,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> list[GeneratedVideo]:
+        """`generate_many`, of requests that are checked already."""
         total, done = sum(plan.t for plan in plans), 0
         videos: dict[int, GeneratedVideo] = {}
         for batch in self.batches(plans, batch_size):
@@ -219,9 +227,9 @@ class VideoGenerator:
         _, h, w = self.tokenizer.grid(1, *shape)
         before_thw = film_codes(request.context) if request.action == "continue" else np.zeros((0, h, w), np.int64)
         self._check_rolling(request, t, len(before_thw))
-        image_thw = self._image_codes(request, shape) if request.image is not None else np.zeros((0, h, w), np.int64)
-        if len(image_thw) >= t:
+        if request.image is not None and t == 1:
             raise ValueError("a still of an image is that image: ask for a longer video")
+        image_thw = self._image_codes(request, shape) if request.image is not None else np.zeros((0, h, w), np.int64)
         sampling = self.sampling(request.action)
         asked = {name: getattr(request, name) for name in SAMPLING}
         sampling = replace(sampling, **{name: value for name, value in asked.items() if value is not None})

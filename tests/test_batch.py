@@ -186,14 +186,14 @@ def test_the_same_video_whatever_the_batch_size(tiny_bundle, tiny_generator, fol
 def test_one_failure_does_not_stop_the_rest(tiny_bundle, folder, monkeypatch):
     from gpt_video.generate import VideoGenerator
 
-    make = VideoGenerator.generate_many
+    make = VideoGenerator.make
 
-    def unlucky(self, requests, *args):
-        if any(request.prompt == "make it blue" for request in requests):
+    def unlucky(self, plans, *args):
+        if any(plan.request.prompt == "make it blue" for plan in plans):
             raise RuntimeError("out of memory")
-        return make(self, requests, *args)
+        return make(self, plans, *args)
 
-    monkeypatch.setattr(VideoGenerator, "generate_many", unlucky)
+    monkeypatch.setattr(VideoGenerator, "make", unlucky)
     rows = [{"prompt": prompt, "seconds": 1} for prompt in THREE]
     write(folder / "p.jsonl", *rows, '{"prompt": ', {"prompt": "far too long " * 100}, {"prompt": "a", "size": "64x64"})
     result = run("batch", "p.jsonl", "--out", "out", "--model", tiny_bundle)
@@ -213,21 +213,31 @@ def test_one_failure_does_not_stop_the_rest(tiny_bundle, folder, monkeypatch):
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tiny_bundle, folder, monkeypatch):
     from gpt_video.generate import VideoGenerator
 
-    make, calls = VideoGenerator.generate_many, []
+    make, calls = VideoGenerator.make, []
 
-    def interrupted(self, requests, *args):
+    def interrupted(self, plans, *args):
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return make(self, requests, *args)
+        return make(self, plans, *args)
 
     write(folder / "p.txt", *THREE)
     with monkeypatch.context() as patch:
-        patch.setattr(VideoGenerator, "generate_many", interrupted)
+        patch.setattr(VideoGenerator, "make", interrupted)
         assert run("batch", "p.txt", "--out", "out", "--model", tiny_bundle, "--batch-size", 1).code == 130
     assert statuses(folder / "out") == {"000001": "ok"}
     again = run("batch", "p.txt", "--out", "out", "--model", tiny_bundle)
     assert (again.code, "2 to make, 1 done before" in again.err) == (0, True)
+
+
+def test_a_line_is_checked_once(tiny_bundle, folder, monkeypatch):
+    from gpt_video.generate import VideoGenerator
+
+    plan, calls = VideoGenerator.plan, []
+    monkeypatch.setattr(VideoGenerator, "plan", lambda self, request: calls.append(request) or plan(self, request))
+    write(folder / "p.txt", *THREE)
+    assert run("batch", "p.txt", "--out", "out", "--model", tiny_bundle).code == 0
+    assert len(calls) == 3
 
 
 def test_a_dry_run_checks_everything_and_writes_nothing(tiny_bundle, folder):

@@ -56,7 +56,7 @@ def test_no_step_makes_it_worse(model, monkeypatch):
 
 def test_the_gradient_is_that_of_the_positions(model):
     positions = model.positions(clip_of(1)[None]).detach().requires_grad_(True)
-    drawn, codes = model.draw(positions)
-    assert torch.allclose(drawn, model.decode(codes), atol=1e-4)
+    drawn, quantized = model.draw(positions)
+    assert torch.allclose(drawn, model.decode(quantized.codes[None]), atol=1e-4)
     (gradient,) = torch.autograd.grad(drawn.square().sum(), positions)
     assert gradient.abs().sum() > 0

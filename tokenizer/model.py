@@ -165,9 +165,7 @@ class VideoTokenizer(nn.Module):
 
     def forward(self, clip_BCTHW: Tensor) -> tuple[Tensor, Quantized]:
         """Training: the reconstruction, with the gradient through the codebook, and what came out of the codebook (N is B t)."""
-        t, _, _ = self.grid(*clip_BCTHW.shape[2:])
-        quantized = self.quantizer(self.encoder(self._fold(clip_BCTHW), t))
-        return self._unfold(self.decoder(quantized.features, t), t, first=True), quantized
+        return self.draw(self.positions(clip_BCTHW))
 
     def positions(self, clip_BCTHW: Tensor) -> Tensor:
         """positions_BthwD float32: the encoder's answer before it is rounded to codes."""
@@ -175,13 +173,12 @@ class VideoTokenizer(nn.Module):
         positions_NhwD = self.quantizer.positions(self.encoder(self._fold(clip_BCTHW), t))
         return rearrange(positions_NhwD, "(B t) h w D -> B t h w D", t=t)
 
-    def draw(self, positions_BthwD: Tensor) -> tuple[Tensor, Tensor]:
-        """What the codes nearest to these positions draw, clip_BCTHW with the gradient through the rounding; and codes_Bthw."""
+    def draw(self, positions_BthwD: Tensor) -> tuple[Tensor, Quantized]:
+        """What the codes nearest to these positions draw, clip_BCTHW with the gradient through the rounding; and those codes."""
         t = positions_BthwD.shape[1]
         quantized = self.quantizer.nearest(rearrange(positions_BthwD, "B t h w D -> (B t) h w D"))
         features = quantized.features.to(self.decoder.head.weight.dtype)
-        codes_Bthw = rearrange(quantized.codes, "(B t) h w -> B t h w", t=t)
-        return self._unfold(self.decoder(features, t), t, first=True), codes_Bthw
+        return self._unfold(self.decoder(features, t), t, first=True), quantized
 
     def stream_decode(self, codes: Iterable[Tensor]) -> Iterator[Tensor]:
         """Each codes_Bhw that arrives gives the clip_BCTHW of its frames (1, then temporal_stride); joined: `decode`."""

@@ -32,11 +32,11 @@ def search_codes(model: VideoTokenizer, clip_CTHW: Tensor, steps: int = STEPS) -
         adam = torch.optim.Adam([positions], lr=RATE, betas=BETAS)
         tried: list[tuple[float, Tensor]] = []
         for step in range(steps + 1):
-            drawn_BCTHW, codes_Bthw = model.draw(positions)
+            drawn_BCTHW, quantized = model.draw(positions)
             terms = reconstruction(drawn_BCTHW, clip_BCTHW, weights_B1THW)
             terms["squared"] = SQUARED * (weights_B1THW * (drawn_BCTHW - clip_BCTHW).square()).mean()
             error = torch.stack(list(terms.values())).sum()
-            tried.append((float(error.detach()), codes_Bthw[0]))
+            tried.append((float(error.detach()), quantized.codes))
             if step < steps:
                 (positions.grad,) = torch.autograd.grad(error, positions)
                 adam.param_groups[0]["lr"] = RATE * (1 - step / (steps + 1))
