@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from gpt_video.disk import write_bytes
+from gpt_video.pieces import narrow
 from gpt_video.request import PastTurn
 
 # video: what is shown. settings: its sidecar. thumbnail: its middle frame. codes: the turns that this version adds to the
@@ -43,7 +44,7 @@ def write_turns(path: Path, turns: Sequence[PastTurn], *, model: str, tokenizer:
     words = [[turn.prompt, turn.action] for turn in turns]
     header = json.dumps({"turns": words, "model": model, "tokenizer": tokenizer})
     data = io.BytesIO()
-    codes = {f"codes_{i}": turn.codes_thw.astype(np.uint16) for i, turn in enumerate(turns)}
+    codes = {f"codes_{i}": narrow(turn.codes_thw) for i, turn in enumerate(turns)}
     np.savez_compressed(data, header=np.frombuffer(header.encode(), np.uint8), **codes)  # type: ignore[arg-type]
     write_bytes(path, data.getvalue())
 
@@ -63,7 +64,7 @@ def read_turns(path: Path) -> KeptTurns:
         with np.load(path, allow_pickle=False) as arrays:
             header = json.loads(arrays["header"].tobytes())
             codes = [arrays[f"codes_{i}"] for i in range(len(header["turns"]))]
-        if any(c.dtype != np.uint16 or c.ndim != 3 or 0 in c.shape for c in codes):
+        if any(c.dtype not in (np.uint16, np.uint32) or c.ndim != 3 or 0 in c.shape for c in codes):
             raise ValueError("codes are integers of shape (t, h, w)")
         turns = [PastTurn(str(p), str(a), c.astype(np.int64)) for (p, a), c in zip(header["turns"], codes, strict=True)]
         return KeptTurns(tuple(turns), str(header["model"]), str(header["tokenizer"]))

@@ -28,7 +28,9 @@ from eval.intervals import delete_block_jackknife, mean_interval, paired_bootstr
 from eval.judge import Judge
 from eval.protocol import Protocol, Score, Setting
 from gpt_video import sequence
+from gpt_video.dataset import IGNORED
 from gpt_video.generate import VideoGenerator
+from gpt_video.learning import VideoLoss
 
 FPS = 8
 Clips = Sequence[np.ndarray]
@@ -65,11 +67,8 @@ def _packed(generator: VideoGenerator, text: str, frames_THWC: np.ndarray) -> np
 def _bits(generator: VideoGenerator, ids: np.ndarray) -> np.ndarray:
     gpt, vocabulary = generator.engine.gpt, generator.bundle.vocabulary
     ids_BL = torch.from_numpy(ids).to(generator.device)
-    hidden_BLD = gpt.model(input_ids=ids_BL, use_cache=False).last_hidden_state[:, :-1]
-    is_video_BL = sequence.video_mask(ids_BL[:, 1:], vocabulary)
-    codes_N = vocabulary.codes(ids_BL[:, 1:][is_video_BL])
-    logits_NK = F.linear(hidden_BLD[is_video_BL], gpt.lm_head.weight[vocabulary.video_slice]).float()
-    nats_N = F.cross_entropy(logits_NK, codes_N, reduction="none")
+    labels_BL = ids_BL.masked_fill(~sequence.video_mask(ids_BL, vocabulary), IGNORED)
+    nats_N = VideoLoss(gpt, vocabulary)(ids_BL, labels_BL)
     return (nats_N.reshape(len(ids), -1).mean(dim=1) / np.log(2)).cpu().numpy()
 
 

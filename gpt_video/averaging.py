@@ -15,14 +15,13 @@ import torch
 from transformers import Qwen3ForCausalLM
 
 from gpt_video.bundle import load_bundle, save_bundle
+from gpt_video.pairs import read_gpt
 from tokenizer import VideoTokenizer
 
 
 def averaged(old: Path, new: Path, share: float) -> Qwen3ForCausalLM:
     """The GPT whose every weight is (1 - share) of the old one's and `share` of the new one's."""
-    was, gpt = (
-        Qwen3ForCausalLM.from_pretrained(path, dtype=torch.float32, local_files_only=True) for path in (old, new)
-    )
+    was, gpt = (read_gpt(path) for path in (old, new))
     became = gpt.state_dict()
     gpt.load_state_dict({name: torch.lerp(weight, became[name], share) for name, weight in was.state_dict().items()})
     return gpt

@@ -294,10 +294,10 @@ def _save_gpt(gpt: Qwen3ForCausalLM, folder: Path) -> None:
 
 
 def _load_gpt(folder: Path, dtype: torch.dtype) -> Qwen3ForCausalLM:
-    from transformers import Qwen3ForCausalLM
+    from gpt_video.pairs import read_gpt
 
     with _no_progress_bars():
-        return Qwen3ForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True)
+        return read_gpt(folder, dtype)
 
 
 @contextmanager

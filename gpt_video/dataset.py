@@ -174,7 +174,11 @@ class PackedBatches:
         labels_L[learnt] = ids_L[learnt]
         if rng.random() < self.corrupt_share:
             hit = video[rng.random(len(video)) < rng.uniform(0, self.corrupt_rate)]
-            ids_L[hit] = self.vocabulary.video_ids(rng.integers(self.vocabulary.codebook_size, size=len(hit)))
+            wrong = rng.integers(self.vocabulary.codebook_size, size=len(hit))
+            if self.vocabulary.is_paired:  # in every second one the second part alone: details go wrong more often
+                part, known = self.vocabulary.part, self.vocabulary.codes(ids_L[hit])
+                wrong[::2] += known[::2] % part - wrong[::2] % part
+            ids_L[hit] = self.vocabulary.video_ids(wrong)
         return ids_L, labels_L
 
 

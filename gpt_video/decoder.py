@@ -20,6 +20,9 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Qwen3ForCausalLM
 
+from gpt_video.pairs import embedded
+from gpt_video.sequence import Vocabulary
+
 
 class Layer(NamedTuple):
     """Weights of a block: the norms before its two halves, and the matrices joined by what they read."""
@@ -54,7 +57,7 @@ class Cache:
 class Decoder:
     """A GPT ready to sample: `new_cache`, then `read` the prompt, then `step` for each token."""
 
-    def __init__(self, gpt: Qwen3ForCausalLM, reading: torch.dtype | None = None):
+    def __init__(self, gpt: Qwen3ForCausalLM, vocabulary: Vocabulary, reading: torch.dtype | None = None):
         """Copies the weights of `gpt` as they are. ValueError on a Qwen3 variant that this form does not cover.
 
         reading: what a prompt is read in, if not in the dtype of the weights (`dtype.reading_dtype`).
@@ -67,7 +70,7 @@ class Decoder:
         self.heads, self.width = config.num_attention_heads, config.head_dim
         self.key_heads = config.num_key_value_heads or config.num_attention_heads
         self.eps = config.rms_norm_eps
-        self.table_VD = gpt.model.embed_tokens.weight.detach()
+        self.table_VD, self.vocabulary = gpt.model.embed_tokens.weight.detach(), vocabulary
         self.dtype, self.reading = self.table_VD.dtype, reading or self.table_VD.dtype
         self.norm_D = gpt.model.norm.weight.detach()
         self.layers = [self._layer(block) for block in gpt.model.layers]
@@ -96,7 +99,7 @@ class Decoder:
     def _forward(self, ids_BL: Tensor, cache: Cache, dtype: torch.dtype) -> Tensor:
         start, stop = cache.length, cache.length + ids_BL.shape[1]
         cos_L1E, sin_L1E = (table[start:stop].to(dtype) for table in (self.cos_S1E, self.sin_S1E))
-        x_BLD = F.embedding(ids_BL, self.table_VD).to(dtype)
+        x_BLD = embedded(self.table_VD, ids_BL, self.vocabulary).to(dtype)
         for layer, keys_BKSE, values_BKSE in zip(self.layers, cache.keys, cache.values, strict=True):
             if dtype != self.dtype:
                 layer = Layer(*(weight.to(dtype) for weight in layer))

@@ -53,9 +53,9 @@ class Engine:
                 f"the GPT has {rows} tokens and the vocabulary {vocabulary.size}: they are not of one model"
             )
         self.gpt = gpt.to(dtype or gpt.dtype).eval()  # type: ignore[arg-type]  # transformers' wrapper hides the signature
-        self.decoder = Decoder(self.gpt, reading_dtype(self.gpt.dtype, self.gpt.device))
+        self.decoder = Decoder(self.gpt, vocabulary, reading_dtype(self.gpt.dtype, self.gpt.device))
         self.vocabulary = vocabulary
-        self.video_rows_KD = gpt.lm_head.weight[vocabulary.video_slice].detach()
+        self.part_rows = [gpt.lm_head.weight[part].detach() for part in vocabulary.part_slices]
         self.window = gpt.config.max_position_embeddings
 
     @torch.inference_mode()
@@ -96,7 +96,7 @@ class Engine:
                     return
                 if codes:
                     hidden_BD = self.decoder.step(self._ids(codes[-1], len(ids_BL)), cache)
-                codes.append(sample(self._logits(hidden_BD), noise_BK, sampling))
+                codes.append(self._drawn(hidden_BD, noise_BK, sampling))
             yield rearrange(torch.stack(codes), "(h w) b -> b h w", h=h)
             if frame + 1 < start_frame + n_new:
                 self.decoder.step(self._ids(codes[-1], len(ids_BL)), cache)
@@ -120,15 +120,24 @@ class Engine:
         """The token of each row: guidance has two rows for a code."""
         return self.vocabulary.video_ids(codes_B).repeat(rows // len(codes_B))
 
-    def _logits(self, hidden_BD: torch.Tensor) -> torch.Tensor:
-        """float32 logits_BK of the video codes that may follow."""
-        return F.linear(hidden_BD, self.video_rows_KD).float()
+    def _drawn(self, hidden_RD: torch.Tensor, noise_BK: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+        """codes_B that follow, from float32 logits of the codes, or of their first parts and then of the second ones."""
+        first_KD, *others = self.part_rows
+        noises = noise_BK.split(self.vocabulary.part, -1)
+        codes_B = sample(F.linear(hidden_RD, first_KD).float(), noises[0], sampling)
+        for second_KD in others:
+            rows_RD = F.embedding(codes_B, first_KD).repeat(len(hidden_RD) // len(codes_B), 1)
+            hidden_RD = self.gpt.get_submodule("second")(hidden_RD, rows_RD)
+            second_B = sample(F.linear(hidden_RD, second_KD).float(), noises[1], sampling)
+            codes_B = codes_B + self.vocabulary.part * second_B
+        return codes_B
 
     def _noise(self, seed: int, frame: int, cells: int) -> torch.Tensor:
         """Gumbel noise_SK for the cells of one latent frame, a function of (seed, frame) alone. Always made on the CPU."""
         digest = hashlib.blake2b(f"{seed} {frame}".encode(), digest_size=8).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest) >> 1)
-        exponential_SK = torch.empty(cells, self.vocabulary.codebook_size).exponential_(generator=generator)
+        width = self.vocabulary.part * len(self.part_rows)
+        exponential_SK = torch.empty(cells, width).exponential_(generator=generator)
         return -exponential_SK.log()
 
 

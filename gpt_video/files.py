@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 
 from gpt_video.disk import file_sha256, write_text
 from gpt_video.generate import VideoGenerator
+from gpt_video.pieces import narrow
 from gpt_video.request import GeneratedVideo, PastTurn
 from tokenizer.video import write_video
 
@@ -99,12 +101,14 @@ def _exact_turns(path: Path, tokenizer_hash: str) -> tuple[PastTurn, ...]:
 
 
 def turn_record(turn: PastTurn) -> dict[str, Any]:
-    """A turn as JSON, its codes as base64 of little-endian uint16."""
-    codes = base64.b64encode(turn.codes_thw.astype("<u2").tobytes()).decode("ascii")
+    """A turn as JSON, its codes as base64 of little-endian integers of two bytes, or of four where one needs them."""
+    codes_thw = narrow(turn.codes_thw)
+    codes = base64.b64encode(codes_thw.astype(codes_thw.dtype.newbyteorder("<")).tobytes()).decode("ascii")
     return {"prompt": turn.prompt, "action": turn.action, "grid": list(turn.codes_thw.shape), "codes": codes}
 
 
 def turn_of_record(record: dict[str, Any]) -> PastTurn:
     """The inverse of `turn_record`. KeyError, TypeError or ValueError where it is no such record."""
-    codes_thw = np.frombuffer(base64.b64decode(record["codes"]), "<u2").reshape(record["grid"]).astype(np.int64)
+    data, grid = base64.b64decode(record["codes"]), record["grid"]
+    codes_thw = np.frombuffer(data, f"<u{len(data) // math.prod(grid)}").reshape(grid).astype(np.int64)
     return PastTurn(record["prompt"], record["action"], codes_thw)

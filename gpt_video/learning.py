@@ -12,6 +12,7 @@ from transformers import Qwen3ForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from gpt_video.dataset import IGNORED
+from gpt_video.pairs import embedded, rows_of
 from gpt_video.sequence import Vocabulary
 from tokenizer.optimizer import Muon
 
@@ -23,16 +24,28 @@ class VideoLoss(nn.Module):
 
     def __init__(self, gpt: Qwen3ForCausalLM, vocabulary: Vocabulary):
         super().__init__()
-        self.gpt, self.video = gpt, vocabulary.video_slice
+        self.gpt, self.vocabulary = gpt, vocabulary
 
     def forward(self, ids_BL: torch.Tensor, labels_BL: torch.Tensor) -> torch.Tensor:
-        """losses_N in nats of the N labels that are not -100, in order."""
-        hidden_BLD = self.gpt.model(input_ids=ids_BL[:, :-1], use_cache=False).last_hidden_state
+        """losses_N in nats of the N labels that are not -100, in order; of a code of two parts their sum."""
+        table_VD = self.gpt.lm_head.weight
+        embeds_BLD = embedded(table_VD, ids_BL[:, :-1], self.vocabulary)
+        hidden_BLD = self.gpt.model(inputs_embeds=embeds_BLD, use_cache=False).last_hidden_state
         target_M = labels_BL[:, 1:].flatten()
         index_N = (target_M != IGNORED).nonzero()[:, 0]
         hidden_ND = hidden_BLD.flatten(0, 1).index_select(0, index_N)
-        logits_NK = F.linear(hidden_ND, self.gpt.lm_head.weight[self.video])
-        return F.cross_entropy(logits_NK.float(), target_M[index_N] - self.video.start, reduction="none")
+        first_N, second_N = rows_of(target_M[index_N], self.vocabulary)
+        first, *others = self.vocabulary.part_slices
+        losses_N = _surprise(hidden_ND, table_VD, first_N, first)
+        for second in others:
+            hidden_ND = self.gpt.get_submodule("second")(hidden_ND, F.embedding(first_N, table_VD))
+            losses_N = losses_N + _surprise(hidden_ND, table_VD, second_N, second)
+        return losses_N
+
+
+def _surprise(hidden_ND: torch.Tensor, table_VD: torch.Tensor, rows_N: torch.Tensor, part: slice) -> torch.Tensor:
+    logits_NK = F.linear(hidden_ND, table_VD[part])
+    return F.cross_entropy(logits_NK.float(), rows_N - part.start, reduction="none")
 
 
 def make_optimizers(gpt: Qwen3ForCausalLM, learning_rate: float) -> list[torch.optim.Optimizer]:

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from gpt_video.pairs import PairGPT, kind_of
+
 HEAD_DIM = 64
 ROPE_THETA = 10_000.0  # windows stay below 4,096 tokens: the slowest wave still turns by a visible angle in a frame
 
@@ -30,15 +32,17 @@ PRESETS: dict[str, dict[str, int]] = {
 }
 
 
-def gpt_config(preset: str, vocab_size: int, window: int) -> Qwen3Config:
+def gpt_config(preset: str, vocab_size: int, window: int, code_parts: int = 1) -> Qwen3Config:
     """The configuration of a preset.
 
-    `vocab_size`: rows of the embedding table (text + special + video); `window`: the longest sequence in tokens.
-    Raises ValueError on an unknown preset.
+    `vocab_size`: rows of the embedding table (text + special + video); `window`: the longest sequence in tokens; `code_parts`: 2
+    where a code is a pair (pairs.py). Raises ValueError on an unknown preset.
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown GPT preset {preset!r}: choose one of {', '.join(PRESETS)}")
     shape: dict[str, Any] = BASE | PRESETS[preset]
+    if code_parts > 1:
+        shape["code_parts"] = code_parts
     return Qwen3Config(
         **shape,
         vocab_size=vocab_size,
@@ -50,9 +54,10 @@ def gpt_config(preset: str, vocab_size: int, window: int) -> Qwen3Config:
     )
 
 
-def build_gpt(preset: str, vocab_size: int, window: int) -> Qwen3ForCausalLM:
+def build_gpt(preset: str, vocab_size: int, window: int, code_parts: int = 1) -> Qwen3ForCausalLM:
     """A freshly initialised GPT on the CPU in float32 (see `gpt_config`); the global seed decides the weights."""
-    gpt = Qwen3ForCausalLM._from_config(gpt_config(preset, vocab_size, window), attn_implementation="sdpa")
+    config = gpt_config(preset, vocab_size, window, code_parts)
+    gpt = kind_of(config)._from_config(config, attn_implementation="sdpa")
     initialise_(gpt)
     return gpt
 
@@ -77,7 +82,9 @@ def deepened(gpt: Qwen3ForCausalLM, layers: int) -> Qwen3ForCausalLM:
     copied = {index * n // layers for index in range(layers)}
     sources = [index for index in range(n) for _ in range(1 + (index in copied))]
     config = Qwen3Config.from_dict(gpt.config.to_dict() | {"num_hidden_layers": len(sources), "layer_types": None})
-    deep = Qwen3ForCausalLM._from_config(config, attn_implementation="sdpa")
+    deep = kind_of(config)._from_config(config, attn_implementation="sdpa")
+    if isinstance(deep, PairGPT):
+        deep.second.load_state_dict(gpt.get_submodule("second").state_dict())
     deep.model.embed_tokens.load_state_dict(gpt.model.embed_tokens.state_dict())
     deep.model.norm.load_state_dict(gpt.model.norm.state_dict())
     for index, (layer, source) in enumerate(zip(deep.model.layers, sources, strict=True)):
@@ -93,7 +100,8 @@ def initialise_video_embeddings_(gpt: Qwen3ForCausalLM, video_slice: slice, fsq_
     """Embeds each video code as the sum of one vector per FSQ digit, so that neighbouring codes start near each other.
 
     `fsq_levels`: levels of each digit, the first digit changes fastest. A digit's vector is a random direction times
-    its level in [-1, 1] plus a random vector of its own. Raises ValueError if the levels do not span `video_slice`.
+    its level in [-1, 1] plus a random vector of its own. Of pairs a slice is one part, with its digits alone.
+    Raises ValueError if the levels do not span `video_slice`.
     """
     table = gpt.model.embed_tokens.weight
     n_codes = video_slice.stop - video_slice.start

@@ -2,7 +2,8 @@
 
 Enters: turns (text ids, action, video codes_thw). Leaves: ids_L, one stream, the same for training and inference.
 
-The vocabulary is [text | special | video | unused up to a multiple of 64]. A turn is
+The vocabulary is [text | special | video | unused up to a multiple of 64]; where a code is a pair, the table of the GPT has rows
+for its two parts in place of one for each code (pairs.py). A turn is
 
     <|user|> word .. <|pad|> .. <|action|>  <|t:n|> <|h:n|> <|w:n|>  <|frame|> h*w codes  .. t times  <|end|>
     |---- slot: 32, 64 or 96 ids --------|                           |-- frame_stride --|
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +40,7 @@ ROLLED_TAIL, ROLLED_NEW = 3, 3
 ROLLED_T = 1 + ROLLED_TAIL + ROLLED_NEW
 MARKERS = 2  # <|user|> and <|action|>, which every slot holds
 HEADER = 3  # <|t|> <|h|> <|w|>
+LARGEST_PART = 2**16  # codes: a codebook of more is taken as one of pairs
 
 SPECIALS = (
     *("pad", "user", *ACTIONS, "frame", "end"),
@@ -80,7 +83,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Which id means what. `size` is a multiple of 64, which matrix kernels like; the last ids are unused."""
+    """Which id means what. Raises ValueError on sizes that no vocabulary has."""
 
     text_size: int
     codebook_size: int
@@ -89,14 +92,35 @@ class Vocabulary:
         if self.text_size < 1 or self.codebook_size < 1:
             sizes = f"{self.text_size} and {self.codebook_size}"
             raise ValueError(f"a vocabulary needs at least one text token and one video code, not {sizes}")
+        if self.is_paired and self.part**2 != self.codebook_size:
+            raise ValueError(
+                f"a codebook of {self.codebook_size} is too large, and no square: give it the same levels twice"
+            )
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether a code is first + part * second, each below `part`."""
+        return self.codebook_size > LARGEST_PART
+
+    @property
+    def part(self) -> int:
+        """How many codes there are, or how many of each of the two parts."""
+        return isqrt(self.codebook_size) if self.is_paired else self.codebook_size
 
     @property
     def size(self) -> int:
-        return -(-self.video_slice.stop // 64) * 64
+        """Rows of the GPT's table: a multiple of 64, which matrix kernels like; the last ones are unused."""
+        return -(-(self.video_slice.start + self.part * (1 + self.is_paired)) // 64) * 64
+
+    @property
+    def part_slices(self) -> tuple[slice, ...]:
+        """The table's rows of the codes, or of their first and of their second parts."""
+        starts = range(self.video_slice.start, self.video_slice.start + self.part * (1 + self.is_paired), self.part)
+        return tuple(slice(start, start + self.part) for start in starts)
 
     @property
     def video_slice(self) -> slice:
-        """The ids of the video codes: logits are taken over this slice, and an index into it is a code."""
+        """The ids of the video codes: an index into this slice is a code."""
         start = self.text_size + len(SPECIALS)
         return slice(start, start + self.codebook_size)
 

@@ -26,7 +26,7 @@ import torch
 
 from gpt_video import sequence
 from gpt_video.disk import draft_of
-from gpt_video.pieces import latent_lengths, pieces
+from gpt_video.pieces import code_dtype, latent_lengths, pieces
 from tokenizer.data import FPS
 
 ENCODE_BATCH = 64  # latent frames, at least
@@ -294,7 +294,8 @@ class _ShardEncoder:
             "lengths": json.dumps(latent_lengths(self.video_tokenizer)[0]),
             "sources": sources,
         }
-        table = pa.Table.from_pylist(self.rows, schema=_schema().with_metadata(metadata))
+        codes = pa.from_numpy_dtype(code_dtype(self.video_tokenizer.codebook_size))
+        table = pa.Table.from_pylist(self.rows, schema=_schema(codes).with_metadata(metadata))
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft_of(path) as draft:
             pq.write_table(table, draft)
@@ -307,12 +308,14 @@ class _ShardEncoder:
     def _encode(self, group: list[tuple[Record, np.ndarray]]) -> None:
         frames_BTHWC = torch.from_numpy(np.stack([frames_THWC for _, frames_THWC in group])).to(self.device)
         clip_BCTHW = frames_BTHWC.movedim(-1, 1).float().div_(127.5).sub_(1)
-        codes_Bthw = self.video_tokenizer.encode(clip_BCTHW).cpu().numpy().astype(np.uint16)
+        codes_Bthw = (
+            self.video_tokenizer.encode(clip_BCTHW).cpu().numpy().astype(code_dtype(self.video_tokenizer.codebook_size))
+        )
         for (row, _), codes_thw in zip(group, codes_Bthw, strict=True):
             row["codes"] = codes_thw[-row["t"] :].ravel()
 
 
-def _schema():
+def _schema(codes):
     import pyarrow as pa
 
     text, number, texts = pa.string(), pa.int32(), pa.list_(pa.string())
@@ -322,7 +325,7 @@ def _schema():
             *[(name, number) for name in ("turn", "parent", "t", "h", "w")],
             *[(name, texts) for name in ("texts", "languages")],
             ("fps", pa.float32()),
-            ("codes", pa.list_(pa.uint16())),
+            ("codes", pa.list_(codes)),
         ]
     )
 
@@ -366,7 +369,7 @@ def _check_existing(out: Path, name: str, shards: int) -> None:
 
 @dataclass(frozen=True)
 class Clip:
-    """A row of a shard: one turn, with its wordings and its codes_thw uint16."""
+    """A row of a shard: one turn, with its wordings and its codes_thw (`code_dtype`)."""
 
     turn: int
     parent: int | None

@@ -33,6 +33,7 @@ from gpt_video.diorama.language import noisy
 from gpt_video.engine import Engine, Sampling
 from gpt_video.learning import VideoLoss, check_finite, make_optimizers, quiet
 from gpt_video.model import PRESETS, build_gpt, count_parameters, initialise_video_embeddings_
+from gpt_video.pairs import read_gpt
 from gpt_video.sequence import Turn, Vocabulary
 from gpt_video.sheets import contact_sheet, curves
 from gpt_video.text import TextTokenizer
@@ -165,9 +166,12 @@ def load_video_tokenizer(args: argparse.Namespace, vocabulary: Vocabulary):
 
 
 def new_gpt(args: argparse.Namespace, vocabulary: Vocabulary, video_tokenizer) -> Qwen3ForCausalLM:
-    gpt = build_gpt(args.preset, vocabulary.size, args.window)
+    gpt = build_gpt(args.preset, vocabulary.size, args.window, 1 + vocabulary.is_paired)
     if video_tokenizer is not None and video_tokenizer.config.quantizer == "fsq":
-        initialise_video_embeddings_(gpt, vocabulary.video_slice, video_tokenizer.config.levels)
+        levels, parts = video_tokenizer.config.levels, vocabulary.part_slices
+        digits = len(levels) // len(parts)
+        for index, part in enumerate(parts):
+            initialise_video_embeddings_(gpt, part, levels[index * digits : (index + 1) * digits])
     return gpt
 
 
@@ -175,7 +179,7 @@ def load_gpt(args: argparse.Namespace, vocabulary: Vocabulary) -> Qwen3ForCausal
     """The GPT of --init in float32, its window as asked for (rotary positions need no table)."""
     if not (Path(args.init) / "config.json").is_file():
         raise ValueError(f"no GPT in {args.init}: give a folder with config.json and weights, such as a bundle's gpt/")
-    gpt = Qwen3ForCausalLM.from_pretrained(args.init, dtype=torch.float32, local_files_only=True)
+    gpt = read_gpt(args.init)
     if gpt.config.vocab_size != vocabulary.size:
         sizes = f"{gpt.config.vocab_size} tokens and the vocabulary {vocabulary.size}"
         raise ValueError(f"the GPT in {args.init} has {sizes}: give the text and video tokenizers it was trained with")

@@ -260,13 +260,12 @@ def train_gpt(budget: Budget, out: Path) -> dict[str, float]:
 
 
 def make_bundle(out: Path, args: argparse.Namespace) -> dict[str, str]:
-    from transformers import Qwen3ForCausalLM
-
     from gpt_video.bundle import save_bundle
+    from gpt_video.pairs import read_gpt
     from gpt_video.text import TextTokenizer
     from tokenizer import VideoTokenizer
 
-    gpt = Qwen3ForCausalLM.from_pretrained(out / "gpt" / "gpt", local_files_only=True)
+    gpt = read_gpt(out / "gpt" / "gpt")
     video_tokenizer = VideoTokenizer.from_pretrained(out / "sharp" / "model")
     name = save_bundle(
         out / "bundle",

@@ -10,9 +10,10 @@ recipes/default.py reads its clips from files, which a GPU waits for. Here nothi
     renderers  --frames-->  tokenizer  --codes-->  packers  --batches-->  GPT           (each a process or several)
 
 The tokenizer is trained on what has been rendered so far. Then its encoder is settled: from now on every conversation becomes
-codes as it comes, and once more in a mirror, while the decoder and the GPT are trained until the time is up. Both start
-from the embedded model as far as their shapes agree. OUT/bundle is the model; OUT/gpt holds the log and the loss curves, and after
-every quarter of the time the GPT as it is then. With --beside a deeper GPT learns from other batches of the same: OUT/deep.
+codes as it comes, and once more in a mirror, while the decoder (at last against a critic) and the GPT are trained until the
+time is up. Both start from the embedded model as far as their shapes agree. OUT/bundle is the model; OUT/gpt holds the log and
+the loss curves, and after every quarter of the time the GPT as it is then. With --beside a deeper GPT learns from other batches
+of the same: OUT/deep.
 """
 
 from __future__ import annotations
@@ -24,28 +25,26 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from gpt_video.averaging import save_trained_on
 from gpt_video.bundle import DEFAULT_FOLDER, BundleSettings, save_bundle
 from gpt_video.diorama.language import noisy
 from gpt_video.diorama.make import Choices, mirrored_row
 from gpt_video.diorama.stream import Made, Order, RenderStream, Sets, Turn, training_sets
-from gpt_video.diorama.windows import Windows
+from gpt_video.diorama.tokenizer_training import Schedule, TokenizerTraining
 from gpt_video.diorama.world import WIDE
 from gpt_video.model import BASE, PRESETS
 from gpt_video.pieces import latent_lengths
 from gpt_video.sequence import Vocabulary
 from gpt_video.shards import Corpus, encode_corpus, read_shards, summary, tokenizer_hash
 from gpt_video.text import TextTokenizer
-from tokenizer import VideoTokenizer, VideoTokenizerConfig
+from tokenizer import VideoTokenizer
 from tokenizer.loop import Clock, log, set_learning_rate
 from tokenizer.precision import mixed_precision
 
@@ -55,11 +54,10 @@ HELD, FOR_TOKENIZER = ("held", "held_talks"), ("clips", "stills")
 # How often each is rendered. A still is a fiftieth of a long conversation's work, and shows as much of kinds, colours and places.
 OFTEN = {"stills": 40, "clips": 8, "long": 1, "changed": 6, "moving": 3, "talks": 2}
 
-# Shares of the time: how long the tokenizer sees stills alone (and a new decoder learns to read), and when its encoder settles.
 # Rendering shares the GPU: beside it the GPT sees 60 % of the tokens a second. But ended early it leaves too little to learn from
 # (EXPERIMENTS.md).
-STILLS_UNTIL, SETTLED_AT, RENDERED_UNTIL = 0.08, 0.36, 0.85
-WINDOW, FRAMES, TOKENIZER_RATE, GPT_RATE = 2048, 17, 1e-3, 2e-3
+SCHEDULE, RENDERED_UNTIL = Schedule(stills_until=0.06, settled_at=0.42, sharpened_from=0.55), 0.8
+WINDOW, GPT_RATE = 2048, 1.5e-3
 FEED_SECONDS, LOG_EVERY = 2.0, 50
 
 
@@ -73,83 +71,6 @@ def sets(seed: int) -> Sets:
         "held_talks": (Choices(47, held_out=True, world=WORLD), "conversation"),
         **training_sets(seed, WORLD),
     }
-
-
-# Tokenizer
-
-
-class TokenizerTraining:
-    """The tokenizer of a preset, grown from the embedded one: steps on stills, on clips, and of the decoder alone."""
-
-    def __init__(self, preset: str, latent_frames: int, device: str) -> None:
-        from accelerate import Accelerator
-
-        from tokenizer.optimizer import make_optimizers
-        from tokenizer.train import Learner
-
-        torch.manual_seed(0)
-        self.accelerator = Accelerator(mixed_precision=mixed_precision())
-        self.model = grown(preset)
-        learner = Learner(self.model, len(KINDS)).train()
-        self.learner = self.accelerator.prepare(learner)
-        reads = nn.ModuleList([self.model.encoder, self.model.quantizer.into])
-        draws = nn.ModuleList([self.model.decoder, self.model.quantizer.out, *filter(None, [learner.names])])
-        self.reading, self.drawing = (
-            [self.accelerator.prepare(optimizer) for optimizer in make_optimizers(part, TOKENIZER_RATE)]
-            for part in (reads, draws)
-        )
-        self.stills, self.clips = Windows(1, device), Windows(FRAMES, device)
-        self.latent_frames, self.steps, self.reading_steps = latent_frames, 0, 0
-        self.numbers: dict[str, float] = {}
-
-    def add(self, made: Made) -> None:
-        self.stills.add([turn for name, turns in made if name == "stills" for turn in turns])
-        self.clips.add([turn for name, turns in made if name == "clips" for turn in turns])
-
-    def step(self, progress: float) -> None:
-        """progress: of the whole run, 0 .. 1."""
-        from tokenizer.train import train_step
-
-        optimizers = list(self.drawing)
-        reads = STILLS_UNTIL <= progress < SETTLED_AT
-        self.model.encoder.requires_grad_(reads)
-        self.model.quantizer.into.requires_grad_(reads)
-        if reads:
-            set_learning_rate(self.reading, self.reading_steps, (progress - STILLS_UNTIL) / (SETTLED_AT - STILLS_UNTIL))
-            optimizers += self.reading
-            self.reading_steps += 1
-        set_learning_rate(self.drawing, self.steps, progress)
-        # With the GPT beside it the decoder takes smaller batches: the GPU is shared.
-        size = self.latent_frames if progress < SETTLED_AT else max(self.latent_frames // 2, 1)
-        per_window = 1 + (FRAMES - 1) // self.model.config.temporal_stride
-        batch = self.stills.batch(size) if progress < STILLS_UNTIL else self.clips.batch(max(size // per_window, 1))
-        self.numbers = train_step(self.learner, optimizers, self.accelerator, batch)
-        self.steps += 1
-        if self.steps % 100 == 1:
-            print(json.dumps({"tokenizer": self.steps, "progress": round(progress, 3), **self.numbers}), flush=True)
-
-    def settle(self, folder: Path) -> None:
-        """The encoder as it will be stored; it does not change any more."""
-        self.save(folder)
-        self.model.load_state_dict(VideoTokenizer.from_pretrained(folder).state_dict())
-        self.model.encoder.eval()
-        self.model.quantizer.norm.eval()
-
-    def save(self, folder: Path) -> None:
-        self.model.save_pretrained(folder, dtype=torch.float16)
-
-
-def grown(preset: str) -> VideoTokenizer:
-    """A tokenizer of the preset, with the weights of the embedded one wherever they fit; or that one itself."""
-    old = VideoTokenizer.from_pretrained(DEFAULT_FOLDER / "tokenizer")
-    if preset == KEPT:
-        return old
-    config = replace(VideoTokenizerConfig.preset(preset), shapes=old.config.shapes)
-    new = VideoTokenizer(config)
-    shapes = {name: value.shape for name, value in new.state_dict().items()}
-    fitting = {name: value for name, value in old.state_dict().items() if shapes.get(name) == value.shape}
-    new.load_state_dict(fitting, strict=False)
-    return new
 
 
 # Tokens
@@ -251,7 +172,10 @@ def train_gpt(
     args = argparse.Namespace(validation=corpus, tokens_per_batch=tokens_per_batch, window=WINDOW)
     args.init = DEFAULT_FOLDER / "gpt"
     validation = train.validation_stream(args, vocabulary, text_tokenizer)
-    gpt = build_gpt(preset, vocabulary.size, WINDOW) if preset else train.load_gpt(args, vocabulary)
+    if preset:
+        gpt = build_gpt(preset, vocabulary.size, WINDOW, 1 + vocabulary.is_paired)
+    else:
+        gpt = goes_on(args, vocabulary, out.parent / "tokenizer")
     gpt = deepened(gpt, layers).to(accelerator.device).train()
     optimizers = train.make_optimizers(gpt, GPT_RATE)
     loss_of, *optimizers = accelerator.prepare(train.VideoLoss(gpt, vocabulary), *optimizers)
@@ -277,6 +201,21 @@ def train_gpt(
     held.put({"steps": clock.step, "layers": gpt.config.num_hidden_layers, **result})
 
 
+def goes_on(args: argparse.Namespace, vocabulary: Vocabulary, tokenizer: Path) -> Any:
+    """The embedded GPT; where its codes were single and are now pairs, with second parts that are new."""
+    from gpt_video import train
+    from gpt_video.model import initialise_video_embeddings_
+    from gpt_video.pairs import PairGPT, paired, read_gpt
+
+    gpt = read_gpt(args.init)
+    if isinstance(gpt, PairGPT) or not vocabulary.is_paired:
+        return train.load_gpt(args, vocabulary)
+    gpt = paired(gpt, vocabulary)
+    levels = VideoTokenizer.from_pretrained(tokenizer).config.levels
+    initialise_video_embeddings_(gpt, vocabulary.part_slices[1], levels[len(levels) // 2 :])
+    return gpt
+
+
 def look(out: Path, gpt: Any, loss_of: Any, validation: Any, accelerator: Any, clock: Clock) -> dict[str, float]:
     """Keeps the GPT as it is, and measures it."""
     from gpt_video import train
@@ -300,7 +239,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--packers", type=int, default=2, help="processes that make batches")
     parser.add_argument("--held", type=int, default=150, help="clips that are kept for validation")
     parser.add_argument("--first", type=int, default=300, help="stills and clips that the tokenizer waits for")
-    parser.add_argument("--tokenizer", default="stride8-draws", help=f"its preset; {KEPT}: as it is, without training")
+    parser.add_argument("--tokenizer", default="stride8-pairs", help=f"its preset; {KEPT}: as it is, without training")
     parser.add_argument("--latent-frames", type=int, default=256, help="of a batch of the tokenizer")
     parser.add_argument(
         "--preset",
@@ -332,7 +271,10 @@ def main(argv: list[str] | None = None) -> None:
     is_kept = args.tokenizer == KEPT
     # ---- processes
     context = multiprocessing.get_context("spawn")
-    training = TokenizerTraining(args.tokenizer, args.latent_frames, "cuda" if torch.cuda.is_available() else "cpu")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    embedded = VideoTokenizer.from_pretrained(DEFAULT_FOLDER / "tokenizer")
+    preset = "" if is_kept else args.tokenizer
+    training = TokenizerTraining(embedded, preset, len(KINDS), SCHEDULE, args.latent_frames, device)
     held = {"held": args.held, "held_talks": max(args.held // 3, 1)}
     order = Order(sets(args.seed), held, OFTEN, FOR_TOKENIZER, KINDS, training.model.config.shapes)
     renderers = RenderStream(context, args.workers, order)
@@ -373,7 +315,7 @@ def main(argv: list[str] | None = None) -> None:
         feed.add(waiting)
         fed = time.time()
         while time.time() < fed + FEED_SECONDS and (progress() < 1 or not feed.turn):
-            time.sleep(0.1) if is_kept else training.step(max(progress(), SETTLED_AT))
+            time.sleep(0.1) if is_kept else training.step(max(progress(), SCHEDULE.settled_at))
         waiting = renderers.take()
         if progress() > RENDERED_UNTIL and feed.turn:
             renderers.enough.set()
@@ -383,7 +325,7 @@ def main(argv: list[str] | None = None) -> None:
     # ---- bundle
     facts: dict[str, Any] = {}
     if not is_kept:
-        facts["tokenizer"] = {"steps": training.steps, "of its encoder": training.reading_steps, **training.numbers}
+        facts["tokenizer"] = training.facts
     facts["gpt"] = gpt_line.get(timeout=60)
     if args.beside:
         deep_process.join(timeout=120)
@@ -415,7 +357,7 @@ def trained_tokenizer(
         if all(sum(name == each for name, _ in [*made, *new]) >= first for each in FOR_TOKENIZER):
             training.add(new)
             made, new = made + new, []
-    while progress() < SETTLED_AT:
+    while progress() < SCHEDULE.settled_at:
         training.step(progress())
         if training.steps % 50 == 0:
             new = renderers.take()
@@ -426,10 +368,10 @@ def trained_tokenizer(
 
 def save(out: Path, facts: dict[str, Any]) -> str:
     """OUT/bundle; returns its hash."""
-    from transformers import Qwen3ForCausalLM
+    from gpt_video.pairs import read_gpt
 
     video_tokenizer = VideoTokenizer.from_pretrained(out / "tokenizer")
-    gpt = Qwen3ForCausalLM.from_pretrained(out / "gpt" / "gpt", local_files_only=True)
+    gpt = read_gpt(out / "gpt" / "gpt")
     alone, continued = latent_lengths(video_tokenizer)
     sampling: dict[str, Any] = {"temperature": 0.6, "top_p": 0.9, "guidance_scale": 4.0, "guidance_with_video": 3.0}
     settings = BundleSettings(WINDOW, alone, continued, shapes=tuple(video_tokenizer.config.shapes), **sampling)

@@ -81,7 +81,7 @@ def test_the_decoder_is_the_stock_gpt(dtype, reading, tolerance, key_heads):
         torch.nn.init.normal_(weight, std=0.15 if weight.ndim == 2 else 1.0)
     gpt = gpt.to(dtype)
     ids_BL = torch.randint(0, VOCABULARY.size, (3, 40))
-    decoder = Decoder(gpt, reading)
+    decoder = Decoder(gpt, VOCABULARY, reading)
     cache = decoder.new_cache(3, 40)
     with torch.inference_mode():
         stock_BLD = gpt.model(input_ids=ids_BL).last_hidden_state
@@ -97,7 +97,7 @@ def test_a_variant_that_the_decoder_does_not_cover_is_an_error():
     config = gpt_config("tiny", VOCABULARY.size, 256)
     config.attention_bias = True
     with pytest.raises(ValueError, match="only plain Qwen3"):
-        Decoder(Qwen3ForCausalLM._from_config(config))
+        Decoder(Qwen3ForCausalLM._from_config(config), VOCABULARY)
 
 
 def test_a_gpu_attends_without_cudnn_and_a_processor_as_it_is_set():

@@ -9,13 +9,15 @@ from einops import rearrange
 from torch import Tensor
 
 WHITE = 255.0
+COMMON_SHARE = 0.1  # of the picture: smaller subjects weigh more, because they were lost most often (EXPERIMENTS.md)
 
 
 def attention(clip_BCTHW: Tensor, masks_BTHW: Tensor | None, contrast: float = 3.0, subject: float = 8.0) -> Tensor:
     """Weight of each pixel, mean 1 over a clip: weights_B1THW.
 
     A mean over the frame is blind: floor and sky fill it, and with a plain L1 the subjects vanish while the PSNR rises. Pixels
-    of high local contrast weigh up to 1 + `contrast`, and where masks are known (0 is background) subjects `subject` more.
+    of high local contrast weigh up to 1 + `contrast`, and where masks are known (0 is background) subjects `subject` more, and
+    those of a clip in which they fill little up to three times that.
     """
     frames = rearrange(clip_BCTHW, "B C T H W -> (B T) C H W")
     areas = F.avg_pool2d(frames, 4)  # contrast between 4x4 areas: a sixteenth of the work, and blind to noise
@@ -24,7 +26,9 @@ def attention(clip_BCTHW: Tensor, masks_BTHW: Tensor | None, contrast: float = 3
     local = rearrange(local, "(B T) C H W -> B C T H W", B=len(clip_BCTHW))
     weights = 1 + contrast * (local / 0.15).clamp(max=1)
     if masks_BTHW is not None:
-        weights = weights + subject * (masks_BTHW[:, None] > 0)
+        subjects = (masks_BTHW[:, None] > 0).float()
+        share = subjects.mean(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1e-6)
+        weights = weights + subject * (COMMON_SHARE / share).sqrt().clamp(1, 3) * subjects
     return weights / weights.mean(dim=(1, 2, 3, 4), keepdim=True)
 
 

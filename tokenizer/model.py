@@ -74,6 +74,11 @@ PRESETS: dict[str, dict] = {
         "channels": (64, 192), "encoder_blocks": (2, 2), "decoder_channels": (160, 224), "decoder_blocks": (3, 3),
         "temporal_stride": 8, "shapes": ((96, 96), (72, 120), (120, 72)),
     },
+    # A code of twice as many digits, which the GPT predicts in two parts, and an encoder that reads motion wider.
+    "stride8-pairs": {
+        "channels": (128, 192), "encoder_blocks": (2, 2), "decoder_channels": (160, 224), "decoder_blocks": (3, 3),
+        "temporal_stride": 8, "levels": (8, 8, 6, 5, 8, 8, 6, 5), "shapes": ((96, 96), (72, 120), (120, 72)),
+    },
     "tiny": {
         "channels": (16, 16, 24),
         "encoder_blocks": (1, 1, 1),

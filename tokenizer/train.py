@@ -42,6 +42,7 @@ COLLAPSE_SHARE, COLLAPSE_AFTER = (
     0.01,
     200,
 )  # below 1 % of the codebook's perplexity after so many steps, training is lost
+LARGE_CODEBOOK = 4096  # a batch has no more cells than that, so it cannot use more of a codebook
 
 
 class Learner(nn.Module):
@@ -192,7 +193,7 @@ def train_step(model, optimizers, accelerator: Accelerator, batch) -> dict[str, 
 def check_health(numbers: dict[str, float], step: int, codebook_size: int) -> None:
     """Stop a run that cannot be saved, and say why."""
     check_finite(numbers, step)
-    if step > COLLAPSE_AFTER and numbers["perplexity"] < COLLAPSE_SHARE * codebook_size:
+    if step > COLLAPSE_AFTER and numbers["perplexity"] < COLLAPSE_SHARE * min(codebook_size, LARGE_CODEBOOK):
         raise SystemExit(
             f"step {step}: the codebook has collapsed (perplexity {numbers['perplexity']:.1f} of {codebook_size}); "
             "start again with a lower --learning-rate or more varied clips"
