@@ -1,4 +1,4 @@
-"""A small network on disk: NAME.safetensors in float16, and NAME.json that tells what it is, with the weights' SHA-256.
+"""A small network on disk: NAME.safetensors in float16 or eight bits, and NAME.json that tells what it is, with their SHA-256.
 
 Enters: a state dict and a record of plain values. Leaves: the same again, or a clear error where a file is missing or damaged.
 Those that come with the package lie in eval/weights/: the judge of the core world, and what all worlds share; the judge of another
@@ -21,6 +21,7 @@ from gpt_video.diorama.world import CORE
 from gpt_video.disk import draft_of, file_sha256, write_text
 
 WEIGHTS = Path(__file__).parent / "weights"
+SCALE = ":scale"  # after the name of a tensor in eight bits
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -29,13 +30,21 @@ def weights_of(world: str) -> Path:
     return WEIGHTS if world == CORE.name else WEIGHTS / world
 
 
-def save_network(folder: str | Path, name: str, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> str:
-    """Writes both files under temporary names first; returns the SHA-256 of the weights."""
+def save_network(
+    folder: str | Path, name: str, tensors: Mapping[str, Tensor], record: Mapping[str, Any], eight_bits: bool = False
+) -> str:
+    """Writes both files under temporary names first; returns the SHA-256 of the weights.
+
+    eight_bits: of matrices and convolutions, with a scale for each output; half the size, and nearly the same answers.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{name}.safetensors"
+    stored: dict[str, Tensor] = {}
+    for key, value in tensors.items():
+        stored |= _in_eight_bits(key, value) if eight_bits and value.ndim > 1 else {key: value.detach().half()}
     with draft_of(weights) as draft:
-        save_file({key: value.detach().to(torch.float16).contiguous() for key, value in tensors.items()}, draft)
+        save_file({key: value.contiguous() for key, value in stored.items()}, draft)
     whole = {**record, "sha256": file_sha256(weights)}
     write_text(folder / f"{name}.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
     return whole["sha256"]
@@ -54,7 +63,21 @@ def load_network(folder: str | Path, name: str) -> tuple[dict[str, Any], dict[st
         raise ValueError(f"no readable {name} in {folder} ({error}): train one with `python -m eval.train`") from error
     if record.get("sha256") != sha256:
         raise ValueError(f"{weights} is damaged or of another version: its hash is not the one in {name}.json")
-    return record, {key: value.float() for key, value in tensors.items()}, sha256
+    return record, _in_float32(tensors), sha256
+
+
+def _in_eight_bits(key: str, value: Tensor) -> dict[str, Tensor]:
+    rows = value.detach().float().flatten(1)
+    scale = (rows.abs().amax(1) / 127).clamp(min=1e-8)
+    return {key: (rows / scale[:, None]).round().to(torch.int8).view(value.shape), key + SCALE: scale}
+
+
+def _in_float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    found = {key: value.float() for key, value in tensors.items() if not key.endswith(SCALE)}
+    for key, value in found.items():
+        if key + SCALE in tensors:
+            found[key] = value * tensors[key + SCALE].view(-1, *[1] * (value.ndim - 1))
+    return found
 
 
 def rebuilt(build: Callable[[], Net], tensors: Mapping[str, Tensor], where: str | Path) -> Net:
