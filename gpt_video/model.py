@@ -2,7 +2,7 @@
 
 Enters: the name of a preset, the size of the vocabulary, the longest window. Leaves: a `Qwen3ForCausalLM` that
 transformers saves, loads and runs by itself (RMSNorm, QK-norm, SwiGLU, rotary positions, grouped queries, tied
-embeddings). There is no attention code of our own.
+embeddings). There is no attention code of our own. Where a code is a pair, it is a `PairGPT` (pairs.py).
 """
 
 from __future__ import annotations

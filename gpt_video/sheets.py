@@ -1,6 +1,6 @@
 """Pictures of a training run, drawn with Pillow: samples with their captions, and curves.
 
-Enters: frames_HWC uint8 and words, or points. Leaves: a PNG file.
+Enters: frames_HWC uint8 and words, or points. Leaves: a PNG file, or a JPEG where the name ends so.
 """
 
 from __future__ import annotations
@@ -85,4 +85,4 @@ def _font() -> tuple[Any, Callable[[str], str]]:
 
 def _save(page, path: str | os.PathLike[str]) -> None:
     with draft_of(path) as draft:
-        page.save(draft, format="PNG")
+        page.save(draft, format="JPEG" if str(path).endswith(".jpg") else "PNG", quality=85)

@@ -1,7 +1,7 @@
 """The contact sheet of a diorama model: held-out prompts that nobody tuned to, and what the model makes of them.
 
-    python recipes/held_out_sheet.py --out docs/contact_sheet.png [--model DIR] [--world wide] [--seed 0]
-    python recipes/held_out_sheet.py --out docs/article.png --sentences eval/article.jsonl
+    python recipes/held_out_sheet.py --out docs/contact_sheet.jpg [--model DIR] [--world wide] [--seed 0]
+    python recipes/held_out_sheet.py --out docs/article.jpg --sentences eval/article.jsonl
 
 24 prompts, half of them English, half French; every prompt holds a pair (kind and colour, place or action) that training never
 showed. 16 are new videos: first, middle and last frame. 8 are edits: the last frame of the source, which the model also made,

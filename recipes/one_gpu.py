@@ -33,7 +33,7 @@ import numpy as np
 import torch
 
 from gpt_video.averaging import save_trained_on
-from gpt_video.bundle import DEFAULT_FOLDER, BundleSettings, save_bundle
+from gpt_video.bundle import DEFAULT_FOLDER, BundleSettings, model_hash, save_bundle
 from gpt_video.diorama.language import noisy
 from gpt_video.diorama.make import Choices, mirrored_row
 from gpt_video.diorama.stream import Made, Order, RenderStream, Sets, Turn, training_sets
@@ -338,8 +338,8 @@ def main(argv: list[str] | None = None) -> None:
     training.save(args.out / "tokenizer")
     for packer in packers:
         packer.cancel_join_thread()  # what nobody reads any more need not be sent
+    facts |= {"arguments": {name: value for name, value in vars(args).items() if name not in ("out", "shards")}}
     if is_kept and not args.preset:
-        facts |= {"arguments": {name: value for name, value in vars(args).items() if name not in ("out", "shards")}}
         print(save_trained_on(args.out, args.out / "gpt" / "gpt", args.average, "recipes/one_gpu.py", facts))
     else:
         print(save(args.out, facts))
@@ -380,7 +380,9 @@ def save(out: Path, facts: dict[str, Any]) -> str:
     )
     text = TextTokenizer.load(DEFAULT_FOLDER / "text")
     pictures = [out / "gpt" / "loss.png"]
-    manifest = {"source": "diorama, rendered by gpt_video/diorama", "world": WORLD, "licence": "Apache-2.0", **facts}
+    before = json.loads((DEFAULT_FOLDER / "training_data.json").read_text("utf-8"))  # the tokenizer grew from that one
+    run = {f"trained on from {model_hash(DEFAULT_FOLDER)[:12]}": {"recipe": "recipes/one_gpu.py", **facts}}
+    manifest = before | {"world": WORLD} | run
     return save_bundle(
         out / "bundle", video_tokenizer, gpt, text, settings, card=card, manifest=manifest, pictures=pictures
     )

@@ -1,14 +1,16 @@
 """Codes of two parts: one vocabulary, one loss, one sampling for them, and files that hold them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from chat_app.version_files import read_turns, write_turns
 from gpt_video import sequence
-from gpt_video.dataset import IGNORED
+from gpt_video.dataset import IGNORED, PackedBatches
 from gpt_video.engine import Engine, Sampling, sample
 from gpt_video.files import turn_of_record, turn_record
 from gpt_video.learning import VideoLoss
@@ -16,8 +18,11 @@ from gpt_video.model import build_gpt, deepened
 from gpt_video.pairs import PairGPT, embedded, paired, read_gpt
 from gpt_video.request import PastTurn
 from gpt_video.sequence import Turn, Vocabulary
+from gpt_video.shards import read_shards, write_shards
+from gpt_video.text import TextTokenizer
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
 from tokenizer.growth import grown
+from tokenizer.video import frames_to_clip
 
 PART = 275  # of FSQ levels 5, 5, 11
 SINGLE, PAIRS = Vocabulary(40, PART), Vocabulary(40, PART**2)
@@ -137,6 +142,53 @@ def test_codes_of_pairs_survive_a_sidecar():
         again = turn_of_record(record)
         np.testing.assert_array_equal(again.codes_thw, turn.codes_thw)
         assert len(record["codes"]) == 4 * math.ceil(12 * (2 if high <= 2**16 else 4) / 3)
+
+
+def test_codes_of_pairs_survive_the_files_of_a_version(tmp_path):
+    turns = [PastTurn("a cat", "new", codes(0)), PastTurn("a dog", "edit", codes(1) % 100)]
+    write_turns(tmp_path / "codes.npz", turns, model="m", tokenizer="t")
+    for before, after in zip(turns, read_turns(tmp_path / "codes.npz").turns, strict=True):
+        np.testing.assert_array_equal(after.codes_thw, before.codes_thw)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Shards of a tokenizer of pairs, and the codes that it makes."""
+    pytest.importorskip("pyarrow", reason="token shards need pyarrow (extra `train`)")
+    torch.manual_seed(0)
+    tokenizer = VideoTokenizer(replace(VideoTokenizerConfig.preset("tiny"), levels=(5, 5, 11) * 2)).eval()
+    frames_THWC = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3)).astype(np.uint8)
+    folder = tmp_path_factory.mktemp("shards")
+    write_shards([({"text": "noise"}, frames_THWC)], folder, tokenizer)
+    with torch.inference_mode():
+        return folder, tokenizer.encode(frames_to_clip(frames_THWC)[None])[0].numpy()
+
+
+def test_codes_of_pairs_survive_shards(corpus):
+    folder, codes_thw = corpus
+    stored = read_shards(folder)
+    assert stored.codebook_size == PART**2 and stored.conversations[0][0].codes_thw.dtype == np.uint32
+    np.testing.assert_array_equal(stored.conversations[0][0].codes_thw, codes_thw)
+
+
+def test_corruption_leaves_every_second_first_part(corpus):
+    folder, codes_thw = corpus
+    text_tokenizer = TextTokenizer.train(["noise"], vocab_size=257)
+    vocabulary = Vocabulary(text_tokenizer.vocab_size, PART**2)
+    off = dict.fromkeys(("truncate_share", "rolled_share", "caption_dropout"), 0.0)
+    batches = PackedBatches(folder, vocabulary, text_tokenizer, corrupt_share=1, corrupt_rate=1.0, **off)
+    seen = 0
+    for epoch in range(8):
+        ids_L, labels_L = batches.row(epoch, 0)
+        is_video_L = labels_L != IGNORED
+        read, true = vocabulary.codes(ids_L[is_video_L]), vocabulary.codes(labels_L[is_video_L])
+        np.testing.assert_array_equal(true, codes_thw.ravel())
+        wrong = np.flatnonzero(read != true)
+        same_first = read[wrong] % PART == true[wrong] % PART
+        assert read.min() >= 0 and read.max() < PART**2
+        assert len(wrong) // 2 <= same_first.sum() <= len(wrong) // 2 + 3
+        seen += len(wrong)
+    assert seen > 50
 
 
 @torch.inference_mode()

@@ -93,13 +93,16 @@ def test_the_diorama_becomes_a_model(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_recipe_of_one_gpu_becomes_a_model_without_any(tmp_path: Path) -> None:
+    from gpt_video.bundle import DEFAULT_FOLDER, model_hash
+
     needs_renderer()
     few = ("--minutes", 1.2, "--workers", 1, "--packers", 1, "--held", 3, "--first", 2, "--latent-frames", 6)
     few = (*few, "--preset", "tiny", "--tokens-per-batch", 1024)
     done = recipe("--out", tmp_path / "run", *few, script="one_gpu.py")
     assert done.returncode == 0, done.stderr
-    facts = json.loads((tmp_path / "run" / "bundle" / "training_data.json").read_text("utf-8"))
-    assert facts["world"] == "wide" and facts["tokenizer"]["steps"] > 0 and facts["gpt"]["steps"] > 0
+    manifest = json.loads((tmp_path / "run" / "bundle" / "training_data.json").read_text("utf-8"))
+    facts = manifest[f"trained on from {model_hash(DEFAULT_FOLDER)[:12]}"]
+    assert manifest["world"] == "wide" and facts["tokenizer"]["steps"] > 0 and facts["gpt"]["steps"] > 0
     assert facts["shards"]["held"]["conversations"] == 3 and facts["shards"]["stills"]["conversations"] >= 2
     again = recipe("--out", tmp_path / "run", script="one_gpu.py")
     assert again.returncode != 0 and "holds a run already" in again.stderr
