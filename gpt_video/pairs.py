@@ -17,6 +17,8 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from gpt_video.sequence import Vocabulary
 
+TABLE = "model.embed_tokens.weight"
+
 
 class SecondPart(nn.Module):
     """hidden_ND and the rows_ND of the first parts -> hidden_ND that the second parts' rows are multiplied with."""
@@ -85,6 +87,3 @@ def paired(gpt: Qwen3ForCausalLM, vocabulary: Vocabulary) -> PairGPT:
     pair.model.embed_tokens.weight[:known] = gpt.model.embed_tokens.weight[:known]
     pair.second.down.weight.zero_()
     return pair
-
-
-TABLE = "model.embed_tokens.weight"

@@ -87,7 +87,10 @@ def usage(codes: Tensor, codebook_size: int) -> tuple[float, float]:
 def _fsq(levels: tuple[int, ...]) -> FSQ:
     if min(levels) < 5:
         raise ValueError(f"FSQ levels {levels}: every level must be at least 5, smaller ones train badly")
-    return FSQ(list(levels))
+    # Told at once that codes are wanted, the library makes a table of all of them, which nobody reads: 600 MB for a pair.
+    fsq = FSQ(list(levels), return_indices=False)
+    fsq.return_indices = True
+    return fsq
 
 
 def _vq(levels: tuple[int, ...]) -> VectorQuantize:
