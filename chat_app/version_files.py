@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from gpt_video.disk import write_bytes
-from gpt_video.pieces import narrow
 from gpt_video.request import PastTurn
+from gpt_video.sequence import narrow
 
 # video: what is shown. settings: its sidecar. thumbnail: its middle frame. codes: the turns that this version adds to the
 # film of its parent. image: the first frame that was given. upload: the file that was brought.

@@ -19,8 +19,8 @@ import numpy as np
 
 from gpt_video.disk import file_sha256, write_text
 from gpt_video.generate import VideoGenerator
-from gpt_video.pieces import narrow
 from gpt_video.request import GeneratedVideo, PastTurn
+from gpt_video.sequence import narrow
 from tokenizer.video import write_video
 
 SUFFIXES = (".mp4", ".gif")

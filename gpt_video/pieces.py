@@ -20,16 +20,6 @@ def latent_lengths(video_tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return alone, tuple(frames // step for frames in CONTINUED_FRAMES if frames % step == 0)
 
 
-def code_dtype(codebook_size: int) -> type[np.unsignedinteger]:
-    """What codes are stored as."""
-    return np.uint16 if codebook_size <= 2**16 else np.uint32
-
-
-def narrow(codes_thw: np.ndarray) -> np.ndarray:
-    """Codes as they are stored where the size of the codebook is not known."""
-    return codes_thw.astype(code_dtype(int(codes_thw.max(initial=0)) + 1))
-
-
 def pieces(frames_THWC: np.ndarray, video_tokenizer) -> Iterator[np.ndarray]:
     """A long clip as pieces of trained lengths. A rest that is no longer than a still is dropped, unless it is all there is.
 

@@ -172,6 +172,16 @@ class Vocabulary:
         return self.special(f"{axis}:{n}")
 
 
+def code_dtype(codebook_size: int) -> type[np.unsignedinteger]:
+    """What codes are stored as."""
+    return np.uint16 if codebook_size <= 2**16 else np.uint32
+
+
+def narrow(codes_thw: np.ndarray) -> np.ndarray:
+    """Codes as they are stored where the size of the codebook is not known."""
+    return codes_thw.astype(code_dtype(int(codes_thw.max(initial=0)) + 1))
+
+
 # Lengths
 
 

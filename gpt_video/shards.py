@@ -26,7 +26,7 @@ import torch
 
 from gpt_video import sequence
 from gpt_video.disk import draft_of
-from gpt_video.pieces import code_dtype, latent_lengths, pieces
+from gpt_video.pieces import latent_lengths, pieces
 from tokenizer.data import FPS
 
 ENCODE_BATCH = 64  # latent frames, at least
@@ -294,7 +294,7 @@ class _ShardEncoder:
             "lengths": json.dumps(latent_lengths(self.video_tokenizer)[0]),
             "sources": sources,
         }
-        codes = pa.from_numpy_dtype(code_dtype(self.video_tokenizer.codebook_size))
+        codes = pa.from_numpy_dtype(sequence.code_dtype(self.video_tokenizer.codebook_size))
         table = pa.Table.from_pylist(self.rows, schema=_schema(codes).with_metadata(metadata))
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft_of(path) as draft:
@@ -309,7 +309,10 @@ class _ShardEncoder:
         frames_BTHWC = torch.from_numpy(np.stack([frames_THWC for _, frames_THWC in group])).to(self.device)
         clip_BCTHW = frames_BTHWC.movedim(-1, 1).float().div_(127.5).sub_(1)
         codes_Bthw = (
-            self.video_tokenizer.encode(clip_BCTHW).cpu().numpy().astype(code_dtype(self.video_tokenizer.codebook_size))
+            self.video_tokenizer.encode(clip_BCTHW)
+            .cpu()
+            .numpy()
+            .astype(sequence.code_dtype(self.video_tokenizer.codebook_size))
         )
         for (row, _), codes_thw in zip(group, codes_Bthw, strict=True):
             row["codes"] = codes_thw[-row["t"] :].ravel()

@@ -16,57 +16,29 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from torch import Tensor, nn
 
 from tokenizer.data import ClipFolder
+from tokenizer.learning import Learner, train_step
 from tokenizer.loop import (
     Clock,
     begin,
     check_finite,
-    descend,
     log,
     resume,
     run_command,
     save_checkpoint,
     set_learning_rate,
 )
-from tokenizer.losses import attention, class_surprise, psnr, reconstruction
 from tokenizer.model import PRESETS, VideoTokenizer, VideoTokenizerConfig
 from tokenizer.optimizer import make_optimizers
 from tokenizer.precision import mixed_precision
-from tokenizer.quantizer import Quantized, usage
 from tokenizer.report import evaluate, sheet
 
-LOSS_WEIGHTS = {"l1": 1.0, "gradient": 1.0, "coarse": 1.0, "classes": 0.1}
 COLLAPSE_SHARE, COLLAPSE_AFTER = (
     0.01,
     200,
 )  # below 1 % of the codebook's perplexity after so many steps, training is lost
 LARGE_CODEBOOK = 4096  # a batch has no more cells than that, so it cannot use more of a codebook
-
-
-class Learner(nn.Module):
-    """The tokenizer with a head that names, from the codes alone, the class of what is in each cell: kept only while training.
-
-    So that what a thing is survives in the codes, and not only how its pixels look on average. Without classes there is no head.
-    """
-
-    def __init__(self, model: VideoTokenizer, classes: int):
-        super().__init__()
-        self.tokenizer = model
-        self.codebook_size, self.temporal_stride = model.codebook_size, model.config.temporal_stride
-        width = model.config.decoder_widths[-1]
-        self.names = (
-            nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.GELU(), nn.Conv2d(width, 1 + classes, 1))
-            if classes
-            else None
-        )
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def forward(self, clip_BCTHW: Tensor) -> tuple[Tensor, Quantized, Tensor | None]:
-        """The reconstruction, the codebook's part, and logits_NKhw of background and classes."""
-        rebuilt, quantized = self.tokenizer(clip_BCTHW)
-        return rebuilt, quantized, self.names(quantized.features) if self.names else None
 
 
 def plan(progress: float, args: argparse.Namespace, temporal_stride: int) -> tuple[int, int]:
@@ -169,25 +141,6 @@ def new_model(args: argparse.Namespace) -> VideoTokenizer:
     model = model or VideoTokenizer(config)
     model.config = config
     return model
-
-
-def train_step(model, optimizers, accelerator: Accelerator, batch) -> dict[str, float]:
-    """One step; the named losses, PSNR and codebook numbers of the batch."""
-    clip = batch.clip_BCTHW.to(accelerator.device)
-    masks = None if batch.masks_BTHW is None else batch.masks_BTHW.to(accelerator.device)
-    with accelerator.autocast():
-        rebuilt, quantized, class_logits = model(clip)
-    terms = reconstruction(rebuilt, clip, attention(clip, masks))
-    if masks is not None and class_logits is not None:
-        terms["classes"] = class_surprise(class_logits, masks, accelerator.unwrap_model(model).temporal_stride)
-    loss = sum(LOSS_WEIGHTS[name] * term for name, term in terms.items()) + quantized.penalty
-    descend(loss, model, optimizers, accelerator)
-    with torch.no_grad():
-        scaled = [(x * 127.5 + 127.5).movedim(1, -1) for x in (rebuilt.clamp(-1, 1), clip)]
-        decibel = psnr(*scaled).mean()
-    used, perplexity = usage(quantized.codes, accelerator.unwrap_model(model).codebook_size)
-    named = {name: round(float(term.detach()), 5) for name, term in terms.items()}
-    return {"loss": float(loss.detach()), **named, "psnr": float(decibel), "usage": used, "perplexity": perplexity}
 
 
 def check_health(numbers: dict[str, float], step: int, codebook_size: int) -> None:

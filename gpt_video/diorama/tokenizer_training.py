@@ -19,11 +19,11 @@ from gpt_video.diorama.stream import Made
 from gpt_video.diorama.windows import Windows
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
 from tokenizer.growth import grown
+from tokenizer.learning import Learner, train_step
 from tokenizer.loop import Clock, set_learning_rate
 from tokenizer.optimizer import make_optimizers
 from tokenizer.precision import mixed_precision
 from tokenizer.sharpen import Sharpening, times
-from tokenizer.train import Learner, train_step
 
 FRAMES, RATE, SHARPENING_RATE = 17, 1e-3, 4e-4
 STILLS_EVERY = 4  # batches: a still shows as much of kinds and colours as a clip, and there are more of them
