@@ -136,7 +136,7 @@ class Engine:
         """Gumbel noise_SK for the cells of one latent frame, a function of (seed, frame) alone. Always made on the CPU."""
         digest = hashlib.blake2b(f"{seed} {frame}".encode(), digest_size=8).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest) >> 1)
-        width = self.vocabulary.part * len(self.part_rows)
+        width = self.vocabulary.part * self.vocabulary.parts
         exponential_SK = torch.empty(cells, width).exponential_(generator=generator)
         return -exponential_SK.log()
 

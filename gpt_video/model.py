@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from gpt_video.pairs import PairGPT, kind_of
+from gpt_video.pairs import kind_of
 
 HEAD_DIM = 64
 ROPE_THETA = 10_000.0  # windows stay below 4,096 tokens: the slowest wave still turns by a visible angle in a frame
@@ -83,10 +83,8 @@ def deepened(gpt: Qwen3ForCausalLM, layers: int) -> Qwen3ForCausalLM:
     sources = [index for index in range(n) for _ in range(1 + (index in copied))]
     config = Qwen3Config.from_dict(gpt.config.to_dict() | {"num_hidden_layers": len(sources), "layer_types": None})
     deep = kind_of(config)._from_config(config, attn_implementation="sdpa")
-    if isinstance(deep, PairGPT):
-        deep.second.load_state_dict(gpt.get_submodule("second").state_dict())
-    deep.model.embed_tokens.load_state_dict(gpt.model.embed_tokens.state_dict())
-    deep.model.norm.load_state_dict(gpt.model.norm.state_dict())
+    around = {name: weight for name, weight in gpt.state_dict().items() if not name.startswith("model.layers.")}
+    deep.load_state_dict(around, strict=False)
     for index, (layer, source) in enumerate(zip(deep.model.layers, sources, strict=True)):
         layer.load_state_dict(gpt.model.layers[source].state_dict())
         if index and sources[index - 1] == source:

@@ -17,8 +17,6 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from gpt_video.sequence import Vocabulary
 
-TABLE = "model.embed_tokens.weight"
-
 
 class SecondPart(nn.Module):
     """hidden_ND and the rows_ND of the first parts -> hidden_ND that the second parts' rows are multiplied with."""
@@ -69,21 +67,3 @@ def rows_of(ids: Tensor, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
     start, part = vocabulary.video_slice.start, vocabulary.part
     codes = (ids - start).clamp(min=0)
     return torch.where(ids < start, ids, start + codes % part), start + part + codes // part
-
-
-@torch.no_grad()
-def paired(gpt: Qwen3ForCausalLM, vocabulary: Vocabulary) -> PairGPT:
-    """A GPT of single codes as one of pairs whose first parts are those codes: it says of them what it said.
-
-    The rows of second parts are new, and small (global seed). ValueError where the vocabulary is not such a one.
-    """
-    known = vocabulary.video_slice.start + vocabulary.part
-    if not vocabulary.is_paired or -(-known // 64) * 64 != gpt.config.vocab_size:
-        raise ValueError(f"a GPT of {gpt.config.vocab_size} tokens does not know the first parts of these codes")
-    config = Qwen3Config.from_dict(gpt.config.to_dict() | {"vocab_size": vocabulary.size, "code_parts": 2})
-    pair = PairGPT._from_config(config, attn_implementation="sdpa")
-    state = {name: value for name, value in gpt.state_dict().items() if name not in ("lm_head.weight", TABLE)}
-    pair.load_state_dict(state, strict=False)
-    pair.model.embed_tokens.weight[:known] = gpt.model.embed_tokens.weight[:known]
-    pair.second.down.weight.zero_()
-    return pair

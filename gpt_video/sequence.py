@@ -103,6 +103,11 @@ class Vocabulary:
         return self.codebook_size > LARGEST_PART
 
     @property
+    def parts(self) -> int:
+        """2 where a code is a pair, else 1."""
+        return 1 + self.is_paired
+
+    @property
     def part(self) -> int:
         """How many codes there are, or how many of each of the two parts."""
         return isqrt(self.codebook_size) if self.is_paired else self.codebook_size
@@ -110,12 +115,12 @@ class Vocabulary:
     @property
     def size(self) -> int:
         """Rows of the GPT's table: a multiple of 64, which matrix kernels like; the last ones are unused."""
-        return -(-(self.video_slice.start + self.part * (1 + self.is_paired)) // 64) * 64
+        return -(-self.part_slices[-1].stop // 64) * 64
 
     @property
     def part_slices(self) -> tuple[slice, ...]:
         """The table's rows of the codes, or of their first and of their second parts."""
-        starts = range(self.video_slice.start, self.video_slice.start + self.part * (1 + self.is_paired), self.part)
+        starts = [self.video_slice.start + index * self.part for index in range(self.parts)]
         return tuple(slice(start, start + self.part) for start in starts)
 
     @property

@@ -239,6 +239,7 @@ class _ShardEncoder:
     def __init__(self, video_tokenizer, fps: float, *, with_sources: bool = True) -> None:
         self.video_tokenizer, self.fps, self.with_sources = video_tokenizer, fps, with_sources
         self.device = next(iter(video_tokenizer.state_dict().values())).device
+        self.code_dtype = sequence.code_dtype(video_tokenizer.codebook_size)
         self.rows: list[Record] = []
         self.waiting: dict[tuple, list[tuple[Record, np.ndarray]]] = defaultdict(list)
         self.conversation: str | None = None
@@ -294,8 +295,9 @@ class _ShardEncoder:
             "lengths": json.dumps(latent_lengths(self.video_tokenizer)[0]),
             "sources": sources,
         }
-        codes = pa.from_numpy_dtype(sequence.code_dtype(self.video_tokenizer.codebook_size))
-        table = pa.Table.from_pylist(self.rows, schema=_schema(codes).with_metadata(metadata))
+        table = pa.Table.from_pylist(
+            self.rows, schema=_schema(pa.from_numpy_dtype(self.code_dtype)).with_metadata(metadata)
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft_of(path) as draft:
             pq.write_table(table, draft)
@@ -308,12 +310,7 @@ class _ShardEncoder:
     def _encode(self, group: list[tuple[Record, np.ndarray]]) -> None:
         frames_BTHWC = torch.from_numpy(np.stack([frames_THWC for _, frames_THWC in group])).to(self.device)
         clip_BCTHW = frames_BTHWC.movedim(-1, 1).float().div_(127.5).sub_(1)
-        codes_Bthw = (
-            self.video_tokenizer.encode(clip_BCTHW)
-            .cpu()
-            .numpy()
-            .astype(sequence.code_dtype(self.video_tokenizer.codebook_size))
-        )
+        codes_Bthw = self.video_tokenizer.encode(clip_BCTHW).cpu().numpy().astype(self.code_dtype)
         for (row, _), codes_thw in zip(group, codes_Bthw, strict=True):
             row["codes"] = codes_thw[-row["t"] :].ravel()
 

@@ -166,7 +166,7 @@ def load_video_tokenizer(args: argparse.Namespace, vocabulary: Vocabulary):
 
 
 def new_gpt(args: argparse.Namespace, vocabulary: Vocabulary, video_tokenizer) -> Qwen3ForCausalLM:
-    gpt = build_gpt(args.preset, vocabulary.size, args.window, 1 + vocabulary.is_paired)
+    gpt = build_gpt(args.preset, vocabulary.size, args.window, vocabulary.parts)
     if video_tokenizer is not None and video_tokenizer.config.quantizer == "fsq":
         levels, parts = video_tokenizer.config.levels, vocabulary.part_slices
         digits = len(levels) // len(parts)

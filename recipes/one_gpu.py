@@ -172,10 +172,7 @@ def train_gpt(
     args = argparse.Namespace(validation=corpus, tokens_per_batch=tokens_per_batch, window=WINDOW)
     args.init = DEFAULT_FOLDER / "gpt"
     validation = train.validation_stream(args, vocabulary, text_tokenizer)
-    if preset:
-        gpt = build_gpt(preset, vocabulary.size, WINDOW, 1 + vocabulary.is_paired)
-    else:
-        gpt = goes_on(args, vocabulary, out.parent / "tokenizer")
+    gpt = build_gpt(preset, vocabulary.size, WINDOW, vocabulary.parts) if preset else train.load_gpt(args, vocabulary)
     gpt = deepened(gpt, layers).to(accelerator.device).train()
     optimizers = train.make_optimizers(gpt, GPT_RATE)
     loss_of, *optimizers = accelerator.prepare(train.VideoLoss(gpt, vocabulary), *optimizers)
@@ -199,21 +196,6 @@ def train_gpt(
             recent.clear()
     result = look(out, gpt, loss_of, validation, accelerator, clock)
     held.put({"steps": clock.step, "layers": gpt.config.num_hidden_layers, **result})
-
-
-def goes_on(args: argparse.Namespace, vocabulary: Vocabulary, tokenizer: Path) -> Any:
-    """The embedded GPT; where its codes were single and are now pairs, with second parts that are new."""
-    from gpt_video import train
-    from gpt_video.model import initialise_video_embeddings_
-    from gpt_video.pairs import PairGPT, paired, read_gpt
-
-    gpt = read_gpt(args.init)
-    if isinstance(gpt, PairGPT) or not vocabulary.is_paired:
-        return train.load_gpt(args, vocabulary)
-    gpt = paired(gpt, vocabulary)
-    levels = VideoTokenizer.from_pretrained(tokenizer).config.levels
-    initialise_video_embeddings_(gpt, vocabulary.part_slices[1], levels[len(levels) // 2 :])
-    return gpt
 
 
 def look(out: Path, gpt: Any, loss_of: Any, validation: Any, accelerator: Any, clock: Clock) -> dict[str, float]:

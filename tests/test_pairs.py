@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from chat_app.version_files import read_turns, write_turns
 from gpt_video import sequence
@@ -15,7 +14,7 @@ from gpt_video.engine import Engine, Sampling, sample
 from gpt_video.files import turn_of_record, turn_record
 from gpt_video.learning import VideoLoss
 from gpt_video.model import build_gpt, deepened
-from gpt_video.pairs import PairGPT, embedded, paired, read_gpt
+from gpt_video.pairs import PairGPT, embedded, read_gpt
 from gpt_video.request import PastTurn
 from gpt_video.sequence import Turn, Vocabulary
 from gpt_video.shards import read_shards, write_shards
@@ -31,7 +30,7 @@ GRID = (2, 2, 3)
 
 def tiny(vocabulary, seed=0):
     torch.manual_seed(seed)
-    gpt = build_gpt("tiny", vocabulary.size, 256, 1 + vocabulary.is_paired)
+    gpt = build_gpt("tiny", vocabulary.size, 256, vocabulary.parts)
     for weight in gpt.parameters():
         if weight.ndim == 2:
             torch.nn.init.normal_(weight, std=0.15)  # an untrained model hardly looks at its input
@@ -105,21 +104,6 @@ def test_cached_sampling_of_pairs_is_uncached_sampling(sampling):
             (first, second), noises = zip(*both, strict=True), noise_SK[cell].split(PART)
             assert int(sample(torch.cat(first), noises[0][None], sampling)) == code % PART
             assert int(sample(torch.cat(second), noises[1][None], sampling)) == code // PART
-
-
-@torch.inference_mode()
-def test_a_gpt_of_single_codes_becomes_one_of_pairs_that_says_the_same_of_first_parts():
-    gpt = tiny(SINGLE)
-    pair = paired(gpt, PAIRS).eval()
-    torch.nn.init.zeros_(pair.model.embed_tokens.weight[PAIRS.part_slices[1]])
-    ids_BL = torch.cat([torch.randint(0, 40, (1, 6)), SINGLE.video_ids(torch.randint(0, PART, (1, 5)))], 1)
-    second_BL = PART * torch.randint(0, PART, (1, 11)) * (ids_BL >= SINGLE.video_slice.start)
-    embeds_BLD = embedded(pair.lm_head.weight, ids_BL + second_BL, PAIRS)
-    hidden_BLD = pair.model(inputs_embeds=embeds_BLD).last_hidden_state
-    expected_BLK = gpt(input_ids=ids_BL).logits[..., SINGLE.video_slice]
-    torch.testing.assert_close(F.linear(hidden_BLD, pair.lm_head.weight[PAIRS.part_slices[0]]), expected_BLK)
-    with pytest.raises(ValueError, match="does not know the first parts"):
-        paired(gpt, Vocabulary(300, PART**2))
 
 
 @torch.inference_mode()

@@ -23,10 +23,9 @@ from tokenizer.learning import Learner, train_step
 from tokenizer.loop import Clock, set_learning_rate
 from tokenizer.optimizer import make_optimizers
 from tokenizer.precision import mixed_precision
-from tokenizer.sharpen import Sharpening, times
+from tokenizer.sharpen import STILLS_EVERY, Sharpening, times
 
 FRAMES, RATE, SHARPENING_RATE = 17, 1e-3, 4e-4
-STILLS_EVERY = 4  # batches: a still shows as much of kinds and colours as a clip, and there are more of them
 
 
 class Schedule(NamedTuple):
@@ -117,8 +116,8 @@ class TokenizerTraining:
 
     def save(self, folder: Path) -> None:
         """Writes the tokenizer, of a sharpened decoder the running mean, in float16."""
-        is_sharper = self.sharpening is not None and self.sharpening.average.steps
-        model = self.sharpening.average.model if is_sharper and self.sharpening else self.model
+        average = self.sharpening.average if self.sharpening else None
+        model = average.model if average and average.steps else self.model
         model.save_pretrained(folder, dtype=torch.float16)
 
     @property
