@@ -140,7 +140,7 @@ class Judge:
         return cls(rebuilt(lambda: JudgeNet(JudgeConfig(**config)), tensors, folder), record, sha256)
 
     def save(self, folder: str | Path) -> str:
-        """Writes judge.json and judge.safetensors (float16); returns the SHA-256 of the weights."""
+        """Writes judge.json and judge.safetensors; returns the SHA-256 of the weights."""
         record = self.record | {"config": asdict(self.net.config), "values": _values(self.world)}
         self.sha256 = save_network(folder, "judge", self.net.state_dict(), record)
         return self.sha256

@@ -1,4 +1,7 @@
-"""A small network on disk: NAME.safetensors in float16 or eight bits, and NAME.json that tells what it is, with their SHA-256.
+"""A small network on disk: NAME.safetensors, and NAME.json that tells what it is, with the SHA-256 of the weights.
+
+Matrices and convolutions are stored in eight bits with a scale for each output, the rest in float16: half the size, and nearly the
+same answers (EXPERIMENTS.md). Files that hold float16 alone are read too.
 
 Enters: a state dict and a record of plain values. Leaves: the same again, or a clear error where a file is missing or damaged.
 Those that come with the package lie in eval/weights/: the judge of the core world, and what all worlds share; the judge of another
@@ -30,19 +33,14 @@ def weights_of(world: str) -> Path:
     return WEIGHTS if world == CORE.name else WEIGHTS / world
 
 
-def save_network(
-    folder: str | Path, name: str, tensors: Mapping[str, Tensor], record: Mapping[str, Any], eight_bits: bool = False
-) -> str:
-    """Writes both files under temporary names first; returns the SHA-256 of the weights.
-
-    eight_bits: of matrices and convolutions, with a scale for each output; half the size, and nearly the same answers.
-    """
+def save_network(folder: str | Path, name: str, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> str:
+    """Writes both files under temporary names first; returns the SHA-256 of the weights."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{name}.safetensors"
     stored: dict[str, Tensor] = {}
     for key, value in tensors.items():
-        stored |= _in_eight_bits(key, value) if eight_bits and value.ndim > 1 else {key: value.detach().half()}
+        stored |= _in_eight_bits(key, value) if value.ndim > 1 else {key: value.detach().half()}
     with draft_of(weights) as draft:
         save_file({key: value.contiguous() for key, value in stored.items()}, draft)
     whole = {**record, "sha256": file_sha256(weights)}

@@ -107,7 +107,7 @@ def test_weights_survive_the_disk_and_damage_is_seen(judge: Judge, tmp_path):
     assert again.sha256 == sha256 and again.ceiling == judge.ceiling
     assert again.counts("kind") and not again.counts("speed") and not again.counts("unheard of")
     for name, table in judge(noise(5)).tables.items():
-        np.testing.assert_allclose(again(noise(5)).tables[name], table, atol=2e-2)  # they lie there as float16
+        np.testing.assert_allclose(again(noise(5)).tables[name], table, atol=2e-2)  # they lie there in eight bits
     record = json.loads((tmp_path / "judge.json").read_text())
     (tmp_path / "judge.json").write_text(json.dumps(record | {"values": record["values"] | {"kind": ["ball"]}}))
     with pytest.raises(ValueError, match="other kinds"):
