@@ -277,12 +277,14 @@ def _check_parts(folder: Path, record: Mapping[str, Any], vocabulary: Vocabulary
         raise BundleError(
             f"{folder / SETTINGS_FILE} has a window of {record['window']}, the GPT one of {longest}: export it again"
         )
-    recorded = (record["text_size"], record["codebook_size"], record["vocabulary_size"])
-    if rows != size or recorded != (vocabulary.text_size, vocabulary.codebook_size, size):
-        raise BundleError(
-            f"the parts of {folder} do not belong together: the GPT has {rows} tokens, its text tokenizer and video tokenizer "
-            f"make {size}; export the model again"
-        )
+    pairs = {
+        "text tokenizer's size": (vocabulary.text_size, record["text_size"]),
+        "codebook's size": (vocabulary.codebook_size, record["codebook_size"]),
+        "number of tokens": (size, record["vocabulary_size"]),
+        "GPT's number of tokens": (rows, size),
+    }
+    if wrong := [f"the {name} is {found:,} instead of {due:,}" for name, (found, due) in pairs.items() if found != due]:
+        raise BundleError(f"the parts of {folder} do not belong together: {wrong[0]}; export the model again")
 
 
 def _save_gpt(gpt: Qwen3ForCausalLM, folder: Path) -> None:

@@ -20,7 +20,7 @@ from gpt_video.bundle import Bundle, load_bundle, save_bundle
 from gpt_video.shards import read_records
 from tokenizer import VideoTokenizer
 from tokenizer.loop import run_command
-from tokenizer.sharpen import DRAWING
+from tokenizer.sharpening import DRAWING
 
 
 def makes_the_codes_of(new: VideoTokenizer, old: VideoTokenizer) -> bool:

@@ -124,7 +124,16 @@ def test_a_gpt_of_another_vocabulary_is_refused(copy):
     model.gpt.resize_token_embeddings(model.vocabulary.size + 64)
     bundles._save_gpt(model.gpt, copy / "gpt")
     write_sums(copy)
-    with pytest.raises(BundleError, match="do not belong together"):
+    with pytest.raises(BundleError, match="do not belong together: the GPT's number of tokens is"):
+        load(copy)
+
+
+@pytest.mark.parametrize("part", ["text_size", "codebook_size", "vocabulary_size"])
+def test_settings_of_other_parts_are_refused_by_the_number_that_differs(copy, part):
+    settings = json.loads((copy / "generation_config.json").read_text())
+    (copy / "generation_config.json").write_text(json.dumps(settings | {part: 12_345}))
+    write_sums(copy)
+    with pytest.raises(BundleError, match=r"do not belong together: the .* is [\d,]+ instead of 12,345; export"):
         load(copy)
 
 

@@ -23,7 +23,7 @@ OWNERS = {
     "vector_quantize_pytorch": {"tokenizer/quantizer.py"},
     "mujoco": {"gpt_video/diorama/"},
 }
-TRAINERS = {"tokenizer.train", "gpt_video.train", "gpt_video.preference", "eval.train"}
+TRAINERS = {"tokenizer.train", "tokenizer.sharpen", "gpt_video.train", "gpt_video.preference", "eval.train"}
 SOURCES = sorted(path for package in ALLOWED for path in (ROOT / package).rglob("*.py"))
 
 

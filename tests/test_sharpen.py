@@ -13,7 +13,7 @@ import torch
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GenerateRequest
 from tests.recipes import loaded
-from tokenizer import VideoTokenizer, VideoTokenizerConfig, sharpen
+from tokenizer import VideoTokenizer, VideoTokenizerConfig, sharpen, sharpening
 from tokenizer import train as tokenizer_train
 from tokenizer.critic import Critic, seen, shown, surprise
 from tokenizer.data import UNNAMED, ClipFolder
@@ -65,13 +65,13 @@ def test_the_surprise_by_its_closed_form():
 
 def test_error_and_wish_pull_equally_hard():
     pixels = torch.tensor([3.0, 4.0], requires_grad=True)
-    gradient = sharpen.balanced((pixels * torch.tensor([6.0, 0.0])).sum(), 0.001 * pixels[1], pixels)
+    gradient = sharpening.balanced((pixels * torch.tensor([6.0, 0.0])).sum(), 0.001 * pixels[1], pixels)
     assert gradient.tolist() == pytest.approx([6.0, 6.0])
 
 
 def test_the_mean_forgets_where_it_began():
     model = VideoTokenizer(VideoTokenizerConfig.preset("tiny"))
-    average = sharpen.Average(model)
+    average = sharpening.Average(model)
     torch.nn.init.constant_(model.decoder.head.bias, 1.0)
     for _ in range(200):
         average.add(model)
@@ -85,7 +85,7 @@ def test_the_mean_forgets_where_it_began():
 @pytest.fixture
 def small_critic(monkeypatch):
     """For what does not depend on how much the critic sees: a step of the real one takes a second on a slow processor."""
-    monkeypatch.setattr(sharpen, "Critic", partial(Critic, widths=(16, 16, 16)))
+    monkeypatch.setattr(sharpening, "Critic", partial(Critic, widths=(16, 16, 16)))
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +199,7 @@ def test_stripes_that_the_codes_do_not_place_are_drawn_and_not_averaged(tmp_path
         return evaluate(VideoTokenizer.from_pretrained(tmp_path / name / "model"), clips, 8)["edges"]
 
     pulled_both_ways = edges_after("both")
-    monkeypatch.setattr(sharpen, "balanced", lambda error, wish, pixels: torch.autograd.grad(error, pixels)[0])
-    monkeypatch.setattr(sharpen, "Critic", partial(Critic, widths=(16, 16, 16)))  # nobody asks it: a small one will do
+    monkeypatch.setattr(sharpening, "balanced", lambda error, wish, pixels: torch.autograd.grad(error, pixels)[0])
+    small = partial(Critic, widths=(16, 16, 16))  # nobody asks it
+    monkeypatch.setattr(sharpening, "Critic", small)
     assert pulled_both_ways > 2 * edges_after("error")  # 0.63 and 0.12 when this was written

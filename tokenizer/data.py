@@ -38,6 +38,11 @@ class Batch(NamedTuple):
     masks_BTHW: Tensor | None
 
 
+def windows_in(latent_frames: int, frames: int, temporal_stride: int) -> int:
+    """How many windows of so many frames make a batch of so many latent frames: at least one."""
+    return max(latent_frames // (1 + (frames - 1) // temporal_stride), 1)
+
+
 class ClipFolder:
     """The clips of a folder, fitted to the nearest of `shapes` and resampled to `fps`; decoded once, kept while memory lasts."""
 

@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from tokenizer.data import ClipFolder
+from tokenizer.data import ClipFolder, windows_in
 from tokenizer.learning import Learner, train_step
 from tokenizer.loop import (
     Clock,
@@ -45,7 +45,7 @@ def plan(progress: float, args: argparse.Namespace, temporal_stride: int) -> tup
     """(clips, frames) of the next batch: single frames for the first share of the run, then windows of video."""
     if progress < args.stills:
         return args.latent_frames, 1
-    return max(args.latent_frames // (1 + (args.frames - 1) // temporal_stride), 1), args.frames
+    return windows_in(args.latent_frames, args.frames, temporal_stride), args.frames
 
 
 def parse_shape(text: str) -> tuple[int, int]:

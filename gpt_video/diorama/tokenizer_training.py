@@ -18,12 +18,13 @@ from torch import nn
 from gpt_video.diorama.stream import Made
 from gpt_video.diorama.windows import Windows
 from tokenizer import VideoTokenizer, VideoTokenizerConfig
+from tokenizer.data import windows_in
 from tokenizer.growth import grown
 from tokenizer.learning import Learner, train_step
 from tokenizer.loop import Clock, set_learning_rate
 from tokenizer.optimizer import make_optimizers
 from tokenizer.precision import mixed_precision
-from tokenizer.sharpen import STILLS_EVERY, Sharpening, times
+from tokenizer.sharpening import STILLS_EVERY, Sharpening, times
 
 FRAMES, RATE, SHARPENING_RATE = 17, 1e-3, 4e-4
 
@@ -104,8 +105,7 @@ class TokenizerTraining:
     def _batch(self, latent_frames: int, stills: bool):
         if stills or self.steps % STILLS_EVERY == 0:
             return self.stills.batch(latent_frames)
-        per_window = 1 + (FRAMES - 1) // self.model.config.temporal_stride
-        return self.clips.batch(max(latent_frames // per_window, 1))
+        return self.clips.batch(windows_in(latent_frames, FRAMES, self.model.config.temporal_stride))
 
     def settle(self, folder: Path) -> None:
         """The encoder as it will be stored; it does not change any more."""
