@@ -31,12 +31,13 @@ def measure(generator: VideoGenerator, seconds: float = 4.0, size: str | None = 
     plan = generator.plan(request)
     rows = 2 if plan.sampling.guidance_scale != 1 else 1
     bandwidth = memory_bandwidth(generator.device)
-    bytes_a_step = sum(p.numel() * p.element_size() for p in generator.bundle.gpt.parameters())
+    bytes_a_weight = 1 if generator.engine.eight_bits else generator.bundle.dtype.itemsize
+    bytes_a_step = bytes_a_weight * sum(p.numel() for p in generator.bundle.gpt.parameters())
     reference = transformers_tokens_per_second(generator, rows, best["tokens"])
     return {
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}, {generator.device.type}",
         "model": generator.bundle.model_hash,
-        "dtype": str(generator.bundle.dtype).removeprefix("torch."),
+        "precision": generator.engine.precision,
         "video_seconds": seconds,
         "size": plan.request.size,
         "rows": rows,

@@ -187,7 +187,7 @@ def info(model: ModelOption = None) -> None:
         "seconds of a continuation": lengths["continue"],
         "frames a second": settings.fps,
         "window": settings.window,
-        "compute": str(bundle.dtype).removeprefix("torch."),
+        "compute": generator.engine.precision,
         "defaults": {name: getattr(settings, name) for name in sampling},
     }
     for name, value in facts.items():

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Qwen3ForCausalLM
 
+from gpt_video.matrix import Matrix
 from gpt_video.pairs import embedded
 from gpt_video.sequence import Vocabulary
 
@@ -28,12 +29,17 @@ class Layer(NamedTuple):
     """Weights of a block: the norms before its two halves, and the matrices joined by what they read."""
 
     norm_D: Tensor
-    query_key_value: Tensor
+    query_key_value: Matrix
     query_key_norm_HE: Tensor  # of every query head, then every key head
-    out: Tensor
+    out: Matrix
     mlp_norm_D: Tensor
-    gate_up: Tensor
-    down: Tensor
+    gate_up: Matrix
+    down: Matrix
+
+    def with_norms_in(self, dtype: torch.dtype) -> Layer:
+        """The same for inputs of another dtype, which a `Matrix` follows by itself."""
+        norms = [norm.to(dtype) for norm in (self.norm_D, self.query_key_norm_HE, self.mlp_norm_D)]
+        return self._replace(norm_D=norms[0], query_key_norm_HE=norms[1], mlp_norm_D=norms[2])
 
 
 def attention_kernels(device: torch.device) -> AbstractContextManager:
@@ -57,10 +63,17 @@ class Cache:
 class Decoder:
     """A GPT ready to sample: `new_cache`, then `read` the prompt, then `step` for each token."""
 
-    def __init__(self, gpt: Qwen3ForCausalLM, vocabulary: Vocabulary, reading: torch.dtype | None = None):
-        """Copies the weights of `gpt` as they are. ValueError on a Qwen3 variant that this form does not cover.
+    def __init__(
+        self,
+        gpt: Qwen3ForCausalLM,
+        vocabulary: Vocabulary,
+        reading: torch.dtype | None = None,
+        eight_bits: bool = False,
+    ):
+        """Copies the weights of `gpt`, in their dtype. ValueError on a Qwen3 variant that this form does not cover.
 
         reading: what a prompt is read in, if not in the dtype of the weights (`dtype.reading_dtype`).
+        eight_bits: whether the matrices are rounded to eight bits (matrix.py).
         """
         config = gpt.config
         if config.attention_bias or config.use_sliding_window or config.hidden_act != "silu":
@@ -73,7 +86,7 @@ class Decoder:
         self.table_VD, self.vocabulary = gpt.model.embed_tokens.weight.detach(), vocabulary
         self.dtype, self.reading = self.table_VD.dtype, reading or self.table_VD.dtype
         self.norm_D = gpt.model.norm.weight.detach()
-        self.layers = [self._layer(block) for block in gpt.model.layers]
+        self.layers = [self._layer(block, eight_bits) for block in gpt.model.layers]
         places = torch.arange(config.max_position_embeddings, device=self.table_VD.device)[None]
         cos_1SE, sin_1SE = gpt.model.rotary_emb(self.table_VD, places)
         # Rotary positions turn (x, y) into (x cos - y sin, y cos + x sin): with the signs in the sines that is one roll.
@@ -102,19 +115,17 @@ class Decoder:
         x_BLD = embedded(self.table_VD, ids_BL, self.vocabulary).to(dtype)
         for layer, keys_BKSE, values_BKSE in zip(self.layers, cache.keys, cache.values, strict=True):
             if dtype != self.dtype:
-                layer = Layer(*(weight.to(dtype) for weight in layer))
-            joined_BLHE = F.linear(self._normed(x_BLD, layer.norm_D), layer.query_key_value).unflatten(
-                -1, (-1, self.width)
-            )
+                layer = layer.with_norms_in(dtype)
+            joined_BLHE = layer.query_key_value(self._normed(x_BLD, layer.norm_D)).unflatten(-1, (-1, self.width))
             turned_BLHE = self._normed(joined_BLHE[:, :, : -self.key_heads]) * layer.query_key_norm_HE
             turned_BLHE = torch.addcmul(turned_BLHE * cos_L1E, turned_BLHE.roll(self.width // 2, -1), sin_L1E)
             keys_BKSE[:, :, start:stop] = turned_BLHE[:, :, self.heads :].transpose(1, 2)
             values_BKSE[:, :, start:stop] = joined_BLHE[:, :, -self.key_heads :].transpose(1, 2)
             stored = (part_BKSE[:, :, :stop].to(dtype) for part_BKSE in (keys_BKSE, values_BKSE))
             seen = self._attended(turned_BLHE[:, :, : self.heads], *stored)
-            x_BLD = x_BLD + F.linear(seen, layer.out)
-            gate, up = F.linear(self._normed(x_BLD, layer.mlp_norm_D), layer.gate_up).chunk(2, -1)
-            x_BLD = x_BLD + F.linear(F.silu(gate) * up, layer.down)
+            x_BLD = x_BLD + layer.out(seen)
+            gate, up = layer.gate_up(self._normed(x_BLD, layer.mlp_norm_D)).chunk(2, -1)
+            x_BLD = x_BLD + layer.down(F.silu(gate) * up)
         cache.length = stop
         return self._normed(x_BLD, self.norm_D.to(dtype))
 
@@ -133,15 +144,15 @@ class Decoder:
     def _normed(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         return F.rms_norm(x, x.shape[-1:], weight, self.eps)
 
-    def _layer(self, block) -> Layer:
+    def _layer(self, block, eight_bits: bool) -> Layer:
         attention, mlp = block.self_attn, block.mlp
         norms = [attention.q_norm.weight] * self.heads + [attention.k_norm.weight] * self.key_heads
         return Layer(
             block.input_layernorm.weight.detach(),
-            torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]).detach(),
+            Matrix(torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]), eight_bits),
             torch.stack(norms).detach(),
-            attention.o_proj.weight.detach(),
+            Matrix(attention.o_proj.weight, eight_bits),
             block.post_attention_layernorm.weight.detach(),
-            torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]).detach(),
-            mlp.down_proj.weight.detach(),
+            Matrix(torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]), eight_bits),
+            Matrix(mlp.down_proj.weight, eight_bits),
         )

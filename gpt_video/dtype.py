@@ -1,6 +1,7 @@
 """Which number format a model computes in on this machine, by a short probe whose answer is kept.
 
-Enters: a device. Leaves: torch.float32 or torch.bfloat16, for decoding and for reading a prompt.
+Enters: a device. Leaves: torch.float32 or torch.bfloat16, for decoding and for reading a prompt, and whether what a step of
+decoding multiplies by has eight bits.
 """
 
 from __future__ import annotations
@@ -15,20 +16,30 @@ from pathlib import Path
 import torch
 
 from gpt_video.disk import write_text
-from tokenizer.precision import BF16_GAIN, bf16_gain, wanted_dtype
+from gpt_video.matrix import Matrix, has_eight_bits
+from tokenizer.precision import BF16_GAIN, best_time, bf16_gain, wanted_dtype, wanted_format
 
 READ_ROWS = 256  # of a prompt, in the probe
 
 
 def best_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 on a GPU; on a processor whichever of bfloat16 and float32 runs a decoding step faster here.
+    """bfloat16 on a GPU; on a processor what runs a decoding step faster here: float32, or bfloat16 with or without eight bits.
 
     The answer of the probe is kept in the user's cache folder, because the two round differently: the same request
-    must give the same tokens tomorrow. `GPT_VIDEO_DTYPE=float32|bfloat16` decides without a probe.
+    must give the same tokens tomorrow. `GPT_VIDEO_DTYPE=float32|bfloat16|int8` decides without a probe.
     """
     if wanted := wanted_dtype():
         return wanted
-    return torch.bfloat16 if device.type == "cuda" or _cpu_prefers_bf16() else torch.float32
+    is_faster = device.type == "cuda" or _cpu_prefers_bf16() or _cpu_prefers_eight_bits()
+    return torch.bfloat16 if is_faster else torch.float32
+
+
+def wants_eight_bits(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether a model in `dtype` takes weights of eight bits for its steps: in bfloat16 on a processor, where that is faster."""
+    if dtype != torch.bfloat16 or device.type != "cpu":
+        return False
+    wanted = wanted_format()
+    return wanted == "int8" if wanted else _cpu_prefers_eight_bits()
 
 
 def reading_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
@@ -44,6 +55,11 @@ def reading_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
 @functools.cache
 def _cpu_prefers_bf16() -> bool:
     return _known("", lambda: probe_gain() > BF16_GAIN)
+
+
+@functools.cache
+def _cpu_prefers_eight_bits() -> bool:
+    return has_eight_bits() and _known(" | eight bits", lambda: eight_bits_gain() > BF16_GAIN)
 
 
 @functools.cache
@@ -81,11 +97,18 @@ def _processor() -> str:
 @torch.inference_mode()
 def probe_gain(width: int = 512, layers: int = 12, repeats: int = 5, rows: int = 2) -> float:
     """How many times faster bfloat16 is than float32 at a step of decoding: two rows, or more, through a stack of matrices."""
+    return bf16_gain(lambda dtype: _step(width, layers, rows, dtype), repeats)
 
-    def prepare(dtype: torch.dtype) -> Callable[[], object]:
-        # more than the caches near the core hold, as the weights of a real model are
-        weights = [torch.ones(4 * width, width, dtype=dtype) for _ in range(layers)]
-        x = torch.ones(rows, width, dtype=dtype)
-        return lambda: [torch.nn.functional.linear(x, weight) for weight in weights]
 
-    return bf16_gain(prepare, repeats)
+@torch.inference_mode()
+def eight_bits_gain(width: int = 512, layers: int = 12, repeats: int = 5, rows: int = 2) -> float:
+    """How many times faster such a step is with weights of eight bits than in the better of bfloat16 and float32."""
+    others = [best_time(_step(width, layers, rows, dtype), repeats) for dtype in (torch.bfloat16, torch.float32)]
+    return min(others) / best_time(_step(width, layers, rows, torch.bfloat16, eight_bits=True), repeats)
+
+
+def _step(width: int, layers: int, rows: int, dtype: torch.dtype, eight_bits: bool = False) -> Callable[[], object]:
+    # more than the caches near the core hold, as the weights of a real model are
+    matrices = [Matrix(torch.ones(4 * width, width, dtype=dtype), eight_bits) for _ in range(layers)]
+    x = torch.ones(rows, width, dtype=dtype)
+    return lambda: [matrix(x) for matrix in matrices]

@@ -23,6 +23,7 @@ from transformers import Qwen3ForCausalLM
 from gpt_video import sequence
 from gpt_video.decoder import Decoder
 from gpt_video.dtype import reading_dtype
+from gpt_video.matrix import Matrix, in_eight_bits
 from gpt_video.sequence import Grid, Vocabulary
 
 
@@ -45,18 +46,37 @@ class Sampling:
 class Engine:
     """A GPT that is ready to sample: `generate`. Not thread-safe."""
 
-    def __init__(self, gpt: Qwen3ForCausalLM, vocabulary: Vocabulary, dtype: torch.dtype | None = None):
-        """Takes `gpt` over: it is set to evaluation and, if given, it is cast to `dtype`."""
+    def __init__(
+        self,
+        gpt: Qwen3ForCausalLM,
+        vocabulary: Vocabulary,
+        dtype: torch.dtype | None = None,
+        eight_bits: bool = False,
+    ):
+        """Takes `gpt` over: it is set to evaluation and, if given, it is cast to `dtype`.
+
+        eight_bits: whether what a step multiplies by is rounded to eight bits (`dtype.wants_eight_bits`).
+        """
         rows = gpt.config.vocab_size
         if rows != vocabulary.size:
             raise ValueError(
                 f"the GPT has {rows} tokens and the vocabulary {vocabulary.size}: they are not of one model"
             )
         self.gpt = gpt.to(dtype or gpt.dtype).eval()  # type: ignore[arg-type]  # transformers' wrapper hides the signature
-        self.decoder = Decoder(self.gpt, vocabulary, reading_dtype(self.gpt.dtype, self.gpt.device))
-        self.vocabulary = vocabulary
+        self.decoder = Decoder(self.gpt, vocabulary, reading_dtype(self.gpt.dtype, self.gpt.device), eight_bits)
+        self.vocabulary, self.eight_bits = vocabulary, eight_bits
         self.part_rows = [gpt.lm_head.weight[part].detach() for part in vocabulary.part_slices]
+        self.heads = [Matrix(rows_KD, eight_bits) for rows_KD in self.part_rows]
+        if vocabulary.is_paired:
+            second = gpt.get_submodule("second")
+            self.second = in_eight_bits(second) if eight_bits else second
         self.window = gpt.config.max_position_embeddings
+
+    @property
+    def precision(self) -> str:
+        """What it computes in, as a person reads it."""
+        dtype = str(self.gpt.dtype).removeprefix("torch.")
+        return f"{dtype}, steps with weights of eight bits" if self.eight_bits else dtype
 
     @torch.inference_mode()
     def generate(
@@ -122,13 +142,12 @@ class Engine:
 
     def _drawn(self, hidden_RD: torch.Tensor, noise_BK: torch.Tensor, sampling: Sampling) -> torch.Tensor:
         """codes_B that follow, from float32 logits of the codes, or of their first parts and then of the second ones."""
-        first_KD, *others = self.part_rows
+        first, *others = self.heads
         noises = noise_BK.split(self.vocabulary.part, -1)
-        codes_B = sample(F.linear(hidden_RD, first_KD).float(), noises[0], sampling)
-        for second_KD in others:
-            rows_RD = F.embedding(codes_B, first_KD).repeat(len(hidden_RD) // len(codes_B), 1)
-            hidden_RD = self.gpt.get_submodule("second")(hidden_RD, rows_RD)
-            second_B = sample(F.linear(hidden_RD, second_KD).float(), noises[1], sampling)
+        codes_B = sample(first(hidden_RD).float(), noises[0], sampling)
+        for second in others:
+            rows_RD = F.embedding(codes_B, self.part_rows[0]).repeat(len(hidden_RD) // len(codes_B), 1)
+            second_B = sample(second(self.second(hidden_RD, rows_RD)).float(), noises[1], sampling)
             codes_B = codes_B + self.vocabulary.part * second_B
         return codes_B
 

@@ -267,25 +267,53 @@ def test_a_bf16_model_reads_its_prompt_in_float32_where_that_is_faster(tmp_path,
 def test_a_read_only_home_and_a_broken_cache_cost_a_probe_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.delenv("GPT_VIDEO_DTYPE", raising=False)
     monkeypatch.setattr(dtype, "probe_gain", lambda: 1.0)
+    monkeypatch.setattr(dtype, "has_eight_bits", lambda: False)
     (tmp_path / "file").write_text("not a folder")
     (tmp_path / "gpt-video").mkdir()
     (tmp_path / "gpt-video" / "dtype.json").write_text("[]")
     for home in (tmp_path / "file", tmp_path):
         monkeypatch.setenv("XDG_CACHE_HOME", str(home))
         dtype._cpu_prefers_bf16.cache_clear()
+        dtype._cpu_prefers_eight_bits.cache_clear()
         assert dtype.best_dtype(torch.device("cpu")) == torch.float32
     dtype._cpu_prefers_bf16.cache_clear()
+    dtype._cpu_prefers_eight_bits.cache_clear()
+
+
+@pytest.mark.parametrize(("gain", "precision"), [(2.0, torch.bfloat16), (1.0, torch.float32)])
+def test_eight_bits_are_taken_where_a_step_is_faster_with_them(tmp_path, monkeypatch, gain, precision):
+    monkeypatch.delenv("GPT_VIDEO_DTYPE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(dtype, "probe_gain", lambda: 1.0)
+    monkeypatch.setattr(dtype, "eight_bits_gain", lambda: gain)
+    cpu = torch.device("cpu")
+    dtype._cpu_prefers_bf16.cache_clear()
+    dtype._cpu_prefers_eight_bits.cache_clear()
+    assert dtype.best_dtype(cpu) == precision  # bfloat16 alone is no gain here
+    assert dtype.wants_eight_bits(torch.bfloat16, cpu) == (gain > 1.2)
+    assert not dtype.wants_eight_bits(torch.float32, cpu)
+    assert not dtype.wants_eight_bits(torch.bfloat16, torch.device("cuda"))
+    dtype._cpu_prefers_bf16.cache_clear()
+    dtype._cpu_prefers_eight_bits.cache_clear()
 
 
 def test_the_environment_decides_the_dtype(monkeypatch):
-    monkeypatch.setenv("GPT_VIDEO_DTYPE", "bfloat16")
-    assert dtype.best_dtype(torch.device("cpu")) == torch.bfloat16
+    cpu = torch.device("cpu")
+    for wanted, precision, eight_bits in (
+        ("bfloat16", torch.bfloat16, False),
+        ("int8", torch.bfloat16, True),
+        ("float32", torch.float32, False),
+    ):
+        monkeypatch.setenv("GPT_VIDEO_DTYPE", wanted)
+        assert dtype.best_dtype(cpu) == precision
+        assert dtype.wants_eight_bits(precision, cpu) == eight_bits
     monkeypatch.setenv("GPT_VIDEO_DTYPE", "int3")
-    with pytest.raises(ValueError, match=r"int3.*float32 or bfloat16"):
+    with pytest.raises(ValueError, match=r"int3.*float32, bfloat16 or int8"):
         dtype.best_dtype(torch.device("cpu"))
 
 
 def test_the_probe_measures_without_touching_the_global_random_state():
     state = torch.get_rng_state()
     assert dtype.probe_gain(width=32, layers=2, repeats=1) > 0
+    assert dtype.eight_bits_gain(width=32, layers=2, repeats=1) > 0
     assert torch.equal(state, torch.get_rng_state())

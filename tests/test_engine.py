@@ -8,6 +8,7 @@ from transformers import Qwen3ForCausalLM
 from gpt_video import sequence
 from gpt_video.decoder import Decoder, attention_kernels
 from gpt_video.engine import Engine, Sampling, restrict, sample
+from gpt_video.matrix import Matrix
 from gpt_video.model import build_gpt, gpt_config
 from gpt_video.sequence import Turn, Vocabulary
 
@@ -68,11 +69,16 @@ def test_a_sample_does_not_depend_on_its_batch(engine, scale):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "reading", "tolerance"),
-    [(torch.float32, None, 1e-5), (torch.bfloat16, None, 3e-2), (torch.bfloat16, torch.float32, 3e-2)],
+    ("dtype", "reading", "tolerance", "eight_bits"),
+    [
+        (torch.float32, None, 1e-5, False),
+        (torch.bfloat16, None, 3e-2, False),
+        (torch.bfloat16, torch.float32, 3e-2, False),
+        (torch.bfloat16, None, 3e-2, True),
+    ],
 )
 @pytest.mark.parametrize("key_heads", [1, 2, 4])
-def test_the_decoder_is_the_stock_gpt(dtype, reading, tolerance, key_heads):
+def test_the_decoder_is_the_stock_gpt(dtype, reading, tolerance, eight_bits, key_heads):
     torch.manual_seed(0)
     config = gpt_config("tiny", VOCABULARY.size, 256)
     config.num_attention_heads, config.num_key_value_heads, config.head_dim = 4, key_heads, 16
@@ -81,7 +87,11 @@ def test_the_decoder_is_the_stock_gpt(dtype, reading, tolerance, key_heads):
         torch.nn.init.normal_(weight, std=0.15 if weight.ndim == 2 else 1.0)
     gpt = gpt.to(dtype)
     ids_BL = torch.randint(0, VOCABULARY.size, (3, 40))
-    decoder = Decoder(gpt, VOCABULARY, reading)
+    decoder = Decoder(gpt, VOCABULARY, reading, eight_bits)
+    if eight_bits:  # it is the stock model with the weights that eight bits leave
+        for block in gpt.model.layers:
+            for linear in (one for one in block.modules() if isinstance(one, torch.nn.Linear)):
+                linear.weight.data = Matrix(linear.weight, eight_bits=True).weight_OI
     cache = decoder.new_cache(3, 40)
     with torch.inference_mode():
         stock_BLD = gpt.model(input_ids=ids_BL).last_hidden_state

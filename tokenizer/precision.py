@@ -15,26 +15,37 @@ import torch
 BF16_GAIN = 1.2  # bf16 must be clearly faster than float32 on this processor, or its rounding is not worth it
 
 
-def wanted_dtype() -> torch.dtype | None:
-    """What `GPT_VIDEO_DTYPE=float32|bfloat16` says, None where it says nothing. ValueError for anything else."""
+# int8: bfloat16, but where the GPT is sampled its weights have eight bits.
+FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.bfloat16}
+
+
+def wanted_format() -> str | None:
+    """What `GPT_VIDEO_DTYPE` says, one of FORMATS; None where it says nothing. ValueError for anything else."""
     wanted = os.environ.get("GPT_VIDEO_DTYPE")
-    if wanted and wanted not in ("float32", "bfloat16"):
-        raise ValueError(f"GPT_VIDEO_DTYPE is {wanted!r}: expected float32 or bfloat16")
-    return getattr(torch, wanted) if wanted else None
+    if wanted and wanted not in FORMATS:
+        raise ValueError(f"GPT_VIDEO_DTYPE is {wanted!r}: expected float32, bfloat16 or int8")
+    return wanted or None
+
+
+def wanted_dtype() -> torch.dtype | None:
+    """The dtype of the wanted format, or None."""
+    wanted = wanted_format()
+    return FORMATS[wanted] if wanted else None
+
+
+def best_time(work: Callable[[], object], repeats: int) -> float:
+    """Seconds that the fastest of `repeats` runs takes, after one that warms up."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
 
 
 def bf16_gain(prepare: Callable[[torch.dtype], Callable[[], object]], repeats: int) -> float:
     """How many times faster in bfloat16 than in float32 the work is that `prepare(dtype)` makes ready: the best of `repeats`."""
-
-    def best_time(dtype: torch.dtype) -> float:
-        work, times = prepare(dtype), []
-        for _ in range(repeats + 1):
-            start = time.perf_counter()
-            work()
-            times.append(time.perf_counter() - start)
-        return min(times[1:])  # the first run warms up
-
-    return best_time(torch.float32) / best_time(torch.bfloat16)
+    return best_time(prepare(torch.float32), repeats) / best_time(prepare(torch.bfloat16), repeats)
 
 
 @functools.cache

@@ -1,0 +1,68 @@
+"""Matrices of eight bits: what they round, and that few rows and many are multiplied by the same weights."""
+
+import pytest
+import torch
+from torch import nn
+
+from gpt_video import matrix
+from gpt_video.matrix import FEW_ROWS, Matrix, in_eight_bits
+
+
+def weights(out=33, width=64):
+    torch.manual_seed(0)
+    return torch.randn(out, width).to(torch.bfloat16)
+
+
+def test_a_weight_is_off_by_half_a_step_at_most_and_each_row_has_a_step_of_its_own():
+    weight_OI = weights()
+    weight_OI[3] *= 100
+    weight_OI[4] = 0
+    rounded = Matrix(weight_OI, eight_bits=True)
+    steps_O = weight_OI.float().abs().amax(1) / 127
+    off_OI = (rounded.steps_OI.float() * rounded.step_O.float()[:, None] - weight_OI.float()).abs()
+    assert (off_OI <= 0.51 * steps_O[:, None] + 0.004 * weight_OI.float().abs()).all()  # the step itself is a bfloat16
+    assert not rounded.steps_OI[4].any() and rounded.steps_OI[3].abs().max() >= 126
+
+
+@pytest.mark.parametrize("shape", [(64,), (1, 64), (2, 1, 64), (FEW_ROWS, 64), (2, 3, 64)])
+def test_few_rows_are_multiplied_by_the_weights_of_many(shape):
+    rounded, x = Matrix(weights(), eight_bits=True), torch.randn(shape).to(torch.bfloat16)
+    many = x.expand(FEW_ROWS + 1, *shape)
+    few, exact = rounded(x), x.float() @ rounded.weight_OI.float().T
+    assert few.shape == (*shape[:-1], 33) and few.dtype == torch.bfloat16
+    torch.testing.assert_close(few.float(), exact, rtol=2e-2, atol=5e-2)
+    torch.testing.assert_close(rounded(many)[0].float(), exact, rtol=2e-2, atol=5e-2)
+    torch.testing.assert_close(rounded(x.float()), exact)  # a prompt that is read in float32
+
+
+@pytest.mark.parametrize("width", [32, 96, 1024])
+def test_a_row_of_whole_lanes_is_multiplied_to_its_end_and_no_further(width):
+    weight_OI = torch.full((7, width), 0.5).to(torch.bfloat16)
+    assert Matrix(weight_OI, eight_bits=True)(torch.ones(2, width).to(torch.bfloat16)).tolist() == [[width / 2] * 7] * 2
+
+
+def test_a_row_does_not_depend_on_those_beside_it():
+    rounded, x_ND = Matrix(weights(64, 64), eight_bits=True), torch.randn(FEW_ROWS, 128).to(torch.bfloat16)[:, ::2]
+    together_NO = rounded(x_ND)
+    assert torch.equal(torch.cat([rounded(x_D) for x_D in x_ND.split(1)]), together_NO)
+
+
+@pytest.mark.parametrize("eight_bits", [False, True])
+def test_without_eight_bits_or_of_an_odd_width_it_is_a_linear_layer(eight_bits):
+    weight_OI, x_ND = torch.randn(5, 47).to(torch.bfloat16), torch.randn(3, 47).to(torch.bfloat16)
+    assert torch.equal(Matrix(weight_OI, eight_bits)(x_ND), nn.functional.linear(x_ND, weight_OI))
+
+
+def test_a_copy_in_eight_bits_leaves_the_module_as_it_was():
+    module = nn.Sequential(nn.Linear(64, 16, bias=False), nn.ReLU()).to(torch.bfloat16)
+    rounded = in_eight_bits(module)
+    assert isinstance(module[0], nn.Linear) and isinstance(rounded[0], Matrix)
+    x_ND = torch.randn(4, 64).to(torch.bfloat16)
+    torch.testing.assert_close(rounded(x_ND), module(x_ND), rtol=0.1, atol=0.1)
+
+
+def test_a_torch_without_the_product_says_so(monkeypatch):
+    monkeypatch.setattr(matrix, "_product", None)
+    assert not matrix.has_eight_bits()
+    with pytest.raises(ValueError, match="no product with weights of eight bits"):
+        Matrix(weights(), eight_bits=True)
