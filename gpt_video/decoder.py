@@ -68,12 +68,12 @@ class Decoder:
         gpt: Qwen3ForCausalLM,
         vocabulary: Vocabulary,
         reading: torch.dtype | None = None,
-        eight_bits: bool = False,
+        eight_bit_rows: int = 0,
     ):
         """Copies the weights of `gpt`, in their dtype. ValueError on a Qwen3 variant that this form does not cover.
 
         reading: what a prompt is read in, if not in the dtype of the weights (`dtype.reading_dtype`).
-        eight_bits: whether the matrices are rounded to eight bits (matrix.py).
+        eight_bit_rows: up to how many rows a step multiplies by matrices of eight bits (matrix.py).
         """
         config = gpt.config
         if config.attention_bias or config.use_sliding_window or config.hidden_act != "silu":
@@ -86,7 +86,7 @@ class Decoder:
         self.table_VD, self.vocabulary = gpt.model.embed_tokens.weight.detach(), vocabulary
         self.dtype, self.reading = self.table_VD.dtype, reading or self.table_VD.dtype
         self.norm_D = gpt.model.norm.weight.detach()
-        self.layers = [self._layer(block, eight_bits) for block in gpt.model.layers]
+        self.layers = [self._layer(block, eight_bit_rows) for block in gpt.model.layers]
         places = torch.arange(config.max_position_embeddings, device=self.table_VD.device)[None]
         cos_1SE, sin_1SE = gpt.model.rotary_emb(self.table_VD, places)
         # Rotary positions turn (x, y) into (x cos - y sin, y cos + x sin): with the signs in the sines that is one roll.
@@ -144,15 +144,17 @@ class Decoder:
     def _normed(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         return F.rms_norm(x, x.shape[-1:], weight, self.eps)
 
-    def _layer(self, block, eight_bits: bool) -> Layer:
+    def _layer(self, block, eight_bit_rows: int) -> Layer:
         attention, mlp = block.self_attn, block.mlp
         norms = [attention.q_norm.weight] * self.heads + [attention.k_norm.weight] * self.key_heads
         return Layer(
             block.input_layernorm.weight.detach(),
-            Matrix(torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]), eight_bits),
+            Matrix(
+                torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]), eight_bit_rows
+            ),
             torch.stack(norms).detach(),
-            Matrix(attention.o_proj.weight, eight_bits),
+            Matrix(attention.o_proj.weight, eight_bit_rows),
             block.post_attention_layernorm.weight.detach(),
-            Matrix(torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]), eight_bits),
-            Matrix(mlp.down_proj.weight, eight_bits),
+            Matrix(torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]), eight_bit_rows),
+            Matrix(mlp.down_proj.weight, eight_bit_rows),
         )

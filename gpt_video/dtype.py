@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from gpt_video.disk import write_text
-from gpt_video.matrix import Matrix, has_eight_bits
+from gpt_video.matrix import ANY_ROWS, FEW_ROWS, Matrix, has_eight_bits
 from tokenizer.precision import BF16_GAIN, best_time, bf16_gain, wanted_dtype, wanted_format
 
 READ_ROWS = 256  # of a prompt, in the probe
@@ -34,12 +34,17 @@ def best_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if is_faster else torch.float32
 
 
-def wants_eight_bits(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether a model in `dtype` takes weights of eight bits for its steps: in bfloat16 on a processor, where that is faster."""
+def eight_bit_rows(dtype: torch.dtype, device: torch.device) -> int:
+    """Up to how many rows a model in `dtype` multiplies by weights of eight bits in a step; 0 for none.
+
+    A few in bfloat16 on a processor, where that is faster; any number where it has no instructions for bfloat16.
+    """
     if dtype != torch.bfloat16 or device.type != "cpu":
-        return False
+        return 0
     wanted = wanted_format()
-    return wanted == "int8" if wanted else _cpu_prefers_eight_bits()
+    if not (wanted == "int8" if wanted else _cpu_prefers_eight_bits()):
+        return 0
+    return FEW_ROWS if _cpu_reads_in_bf16() else ANY_ROWS
 
 
 def reading_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
@@ -104,11 +109,11 @@ def probe_gain(width: int = 512, layers: int = 12, repeats: int = 5, rows: int =
 def eight_bits_gain(width: int = 512, layers: int = 12, repeats: int = 5, rows: int = 2) -> float:
     """How many times faster such a step is with weights of eight bits than in the better of bfloat16 and float32."""
     others = [best_time(_step(width, layers, rows, dtype), repeats) for dtype in (torch.bfloat16, torch.float32)]
-    return min(others) / best_time(_step(width, layers, rows, torch.bfloat16, eight_bits=True), repeats)
+    return min(others) / best_time(_step(width, layers, rows, torch.bfloat16, rows), repeats)
 
 
-def _step(width: int, layers: int, rows: int, dtype: torch.dtype, eight_bits: bool = False) -> Callable[[], object]:
+def _step(width: int, layers: int, rows: int, dtype: torch.dtype, eight_bit_rows: int = 0) -> Callable[[], object]:
     # more than the caches near the core hold, as the weights of a real model are
-    matrices = [Matrix(torch.ones(4 * width, width, dtype=dtype), eight_bits) for _ in range(layers)]
+    matrices = [Matrix(torch.ones(4 * width, width, dtype=dtype), eight_bit_rows) for _ in range(layers)]
     x = torch.ones(rows, width, dtype=dtype)
     return lambda: [matrix(x) for matrix in matrices]

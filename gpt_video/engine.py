@@ -51,11 +51,11 @@ class Engine:
         gpt: Qwen3ForCausalLM,
         vocabulary: Vocabulary,
         dtype: torch.dtype | None = None,
-        eight_bits: bool = False,
+        eight_bit_rows: int = 0,
     ):
         """Takes `gpt` over: it is set to evaluation and, if given, it is cast to `dtype`.
 
-        eight_bits: whether what a step multiplies by is rounded to eight bits (`dtype.wants_eight_bits`).
+        eight_bit_rows: up to how many rows a step multiplies by weights of eight bits (`dtype.eight_bit_rows`).
         """
         rows = gpt.config.vocab_size
         if rows != vocabulary.size:
@@ -63,20 +63,20 @@ class Engine:
                 f"the GPT has {rows} tokens and the vocabulary {vocabulary.size}: they are not of one model"
             )
         self.gpt = gpt.to(dtype or gpt.dtype).eval()  # type: ignore[arg-type]  # transformers' wrapper hides the signature
-        self.decoder = Decoder(self.gpt, vocabulary, reading_dtype(self.gpt.dtype, self.gpt.device), eight_bits)
-        self.vocabulary, self.eight_bits = vocabulary, eight_bits
+        self.decoder = Decoder(self.gpt, vocabulary, reading_dtype(self.gpt.dtype, self.gpt.device), eight_bit_rows)
+        self.vocabulary, self.has_eight_bits = vocabulary, eight_bit_rows > 0
         self.part_rows = [gpt.lm_head.weight[part].detach() for part in vocabulary.part_slices]
-        self.heads = [Matrix(rows_KD, eight_bits) for rows_KD in self.part_rows]
+        self.heads = [Matrix(rows_KD, eight_bit_rows) for rows_KD in self.part_rows]
         if vocabulary.is_paired:
             second = gpt.get_submodule("second")
-            self.second = in_eight_bits(second) if eight_bits else second
+            self.second = in_eight_bits(second, eight_bit_rows) if eight_bit_rows else second
         self.window = gpt.config.max_position_embeddings
 
     @property
     def precision(self) -> str:
         """What it computes in, as a person reads it."""
         dtype = str(self.gpt.dtype).removeprefix("torch.")
-        return f"{dtype}, steps with weights of eight bits" if self.eight_bits else dtype
+        return f"{dtype}, steps with weights of eight bits" if self.has_eight_bits else dtype
 
     @torch.inference_mode()
     def generate(

@@ -24,7 +24,7 @@ from einops import rearrange
 
 from gpt_video import sequence
 from gpt_video.bundle import Bundle, load_bundle
-from gpt_video.dtype import wants_eight_bits
+from gpt_video.dtype import eight_bit_rows
 from gpt_video.engine import Engine, Sampling
 from gpt_video.request import (
     GeneratedVideo,
@@ -89,8 +89,8 @@ class VideoGenerator:
         self.settings = bundle.settings
         self.tokenizer = bundle.video_tokenizer
         self.device = bundle.gpt.device
-        eight_bits = wants_eight_bits(bundle.dtype, self.device)
-        self.engine = Engine(bundle.gpt, bundle.vocabulary, bundle.dtype, eight_bits)
+        rows = eight_bit_rows(bundle.dtype, self.device)
+        self.engine = Engine(bundle.gpt, bundle.vocabulary, bundle.dtype, rows)
         self._searched = functools.lru_cache(REMEMBERED)(self._search)  # variations begin with one image
 
     @classmethod

@@ -8,38 +8,42 @@ bits halve what must arrive, and for a few rows torch's kernel for them is four 
 from __future__ import annotations
 
 import copy
+import sys
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 LANES = 32  # weights that torch's kernel takes at once; it does not look where a row ends
-FEW_ROWS = 8  # four guided videos: from twice as many on, the product in bfloat16 is as fast
+FEW_ROWS = 8  # four guided videos: from twice as many on, a processor with instructions for bfloat16 is as fast in it
+ANY_ROWS = sys.maxsize  # for one without
 _product = getattr(torch, "_weight_int8pack_mm", None)  # not a documented function, so it may be gone one day
 
 
 class Matrix(nn.Module):
     """x_NI -> x_NO = x_NI @ weight_OI.T, for any dimensions before the last."""
 
-    def __init__(self, weight_OI: Tensor, eight_bits: bool = False):
-        """eight_bits: rounds the weights to 255 steps a row, if a row is a whole number of LANES.
+    def __init__(self, weight_OI: Tensor, eight_bit_rows: int = 0):
+        """eight_bit_rows: up to how many rows of x are multiplied by weights of eight bits.
 
-        ValueError where this torch has no product with such weights.
+        If any are, the weights are rounded to 255 steps a row, where a row is a whole number of LANES. ValueError where this
+        torch has no product with such weights.
         """
         super().__init__()
-        self.weight_OI, self.steps_OI = weight_OI.detach(), None
-        if eight_bits and weight_OI.shape[1] % LANES == 0:
+        self.weight_OI, self.steps_OI, self.most = weight_OI.detach(), None, eight_bit_rows
+        if eight_bit_rows and weight_OI.shape[1] % LANES == 0:
             if _product is None:
-                raise ValueError(f"torch {torch.__version__} has no product with weights of eight bits: set them off")
+                lack = f"torch {torch.__version__} has no product with weights of eight bits"
+                raise ValueError(f"{lack}: choose GPT_VIDEO_DTYPE=bfloat16 or float32")
             largest_O1 = self.weight_OI.float().abs().amax(1, keepdim=True)
             step_O1 = (largest_O1 / 127).clamp(min=1e-20).to(weight_OI.dtype)
             self.steps_OI = (self.weight_OI.float() / step_O1.float()).round().clamp(-127, 127).to(torch.int8)
             self.step_O = step_O1[:, 0].contiguous()
-            self.weight_OI = self.steps_OI * step_O1  # many rows are multiplied by the same weights
+            self.weight_OI = self.steps_OI * step_O1  # more rows are multiplied by the same weights
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.numel() // x.shape[-1]
-        if self.steps_OI is None or rows > FEW_ROWS or x.dtype != self.weight_OI.dtype:
+        if self.steps_OI is None or rows > self.most or x.dtype != self.weight_OI.dtype:
             return F.linear(x, self.weight_OI.to(x.dtype))
         assert _product is not None
         return _product(x.reshape(rows, -1).contiguous(), self.steps_OI, self.step_O).view(*x.shape[:-1], -1)
@@ -50,10 +54,10 @@ def has_eight_bits() -> bool:
     return _product is not None
 
 
-def in_eight_bits(module: nn.Module) -> nn.Module:
-    """A copy of a module with its linear layers, which have no biases, in eight bits."""
+def in_eight_bits(module: nn.Module, rows: int) -> nn.Module:
+    """A copy of a module with its linear layers, which have no biases, in eight bits for so many rows."""
     module = copy.deepcopy(module)
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
-            setattr(module, name, Matrix(child.weight, eight_bits=True))
+            setattr(module, name, Matrix(child.weight, rows))
     return module

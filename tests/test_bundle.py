@@ -10,6 +10,7 @@ import torch
 from gpt_video import bundle as bundles
 from gpt_video import dtype
 from gpt_video.bundle import BundleError, load_bundle, push, save_bundle, write_sums
+from gpt_video.matrix import ANY_ROWS, FEW_ROWS
 from gpt_video.model import build_gpt
 from tests.tiny_model import make_bundle
 
@@ -290,9 +291,14 @@ def test_eight_bits_are_taken_where_a_step_is_faster_with_them(tmp_path, monkeyp
     dtype._cpu_prefers_bf16.cache_clear()
     dtype._cpu_prefers_eight_bits.cache_clear()
     assert dtype.best_dtype(cpu) == precision  # bfloat16 alone is no gain here
-    assert dtype.wants_eight_bits(torch.bfloat16, cpu) == (gain > 1.2)
-    assert not dtype.wants_eight_bits(torch.float32, cpu)
-    assert not dtype.wants_eight_bits(torch.bfloat16, torch.device("cuda"))
+    for reads, rows in (
+        (True, FEW_ROWS),
+        (False, ANY_ROWS),
+    ):  # where bfloat16 is slow for many rows, eight bits are for all
+        monkeypatch.setattr(dtype, "_cpu_reads_in_bf16", lambda reads=reads: reads)
+        assert dtype.eight_bit_rows(torch.bfloat16, cpu) == (rows if gain > 1.2 else 0)
+    assert dtype.eight_bit_rows(torch.float32, cpu) == 0
+    assert dtype.eight_bit_rows(torch.bfloat16, torch.device("cuda")) == 0
     dtype._cpu_prefers_bf16.cache_clear()
     dtype._cpu_prefers_eight_bits.cache_clear()
 
@@ -306,7 +312,7 @@ def test_the_environment_decides_the_dtype(monkeypatch):
     ):
         monkeypatch.setenv("GPT_VIDEO_DTYPE", wanted)
         assert dtype.best_dtype(cpu) == precision
-        assert dtype.wants_eight_bits(precision, cpu) == eight_bits
+        assert (dtype.eight_bit_rows(precision, cpu) > 0) == eight_bits
     monkeypatch.setenv("GPT_VIDEO_DTYPE", "int3")
     with pytest.raises(ValueError, match=r"int3.*float32, bfloat16 or int8"):
         dtype.best_dtype(torch.device("cpu"))

@@ -8,7 +8,7 @@ from transformers import Qwen3ForCausalLM
 from gpt_video import sequence
 from gpt_video.decoder import Decoder, attention_kernels
 from gpt_video.engine import Engine, Sampling, restrict, sample
-from gpt_video.matrix import Matrix
+from gpt_video.matrix import FEW_ROWS, Matrix
 from gpt_video.model import build_gpt, gpt_config
 from gpt_video.sequence import Turn, Vocabulary
 
@@ -87,11 +87,11 @@ def test_the_decoder_is_the_stock_gpt(dtype, reading, tolerance, eight_bits, key
         torch.nn.init.normal_(weight, std=0.15 if weight.ndim == 2 else 1.0)
     gpt = gpt.to(dtype)
     ids_BL = torch.randint(0, VOCABULARY.size, (3, 40))
-    decoder = Decoder(gpt, VOCABULARY, reading, eight_bits)
+    decoder = Decoder(gpt, VOCABULARY, reading, FEW_ROWS if eight_bits else 0)
     if eight_bits:  # it is the stock model with the weights that eight bits leave
         for block in gpt.model.layers:
             for linear in (one for one in block.modules() if isinstance(one, torch.nn.Linear)):
-                linear.weight.data = Matrix(linear.weight, eight_bits=True).weight_OI
+                linear.weight.data = Matrix(linear.weight, FEW_ROWS).weight_OI
     cache = decoder.new_cache(3, 40)
     with torch.inference_mode():
         stock_BLD = gpt.model(input_ids=ids_BL).last_hidden_state

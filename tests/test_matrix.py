@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from gpt_video import matrix
-from gpt_video.matrix import FEW_ROWS, Matrix, in_eight_bits
+from gpt_video.matrix import ANY_ROWS, FEW_ROWS, Matrix, in_eight_bits
 
 
 def weights(out=33, width=64):
@@ -17,7 +17,7 @@ def test_a_weight_is_off_by_half_a_step_at_most_and_each_row_has_a_step_of_its_o
     weight_OI = weights()
     weight_OI[3] *= 100
     weight_OI[4] = 0
-    rounded = Matrix(weight_OI, eight_bits=True)
+    rounded = Matrix(weight_OI, FEW_ROWS)
     steps_O = weight_OI.float().abs().amax(1) / 127
     off_OI = (rounded.steps_OI.float() * rounded.step_O.float()[:, None] - weight_OI.float()).abs()
     assert (off_OI <= 0.51 * steps_O[:, None] + 0.004 * weight_OI.float().abs()).all()  # the step itself is a bfloat16
@@ -26,7 +26,7 @@ def test_a_weight_is_off_by_half_a_step_at_most_and_each_row_has_a_step_of_its_o
 
 @pytest.mark.parametrize("shape", [(64,), (1, 64), (2, 1, 64), (FEW_ROWS, 64), (2, 3, 64)])
 def test_few_rows_are_multiplied_by_the_weights_of_many(shape):
-    rounded, x = Matrix(weights(), eight_bits=True), torch.randn(shape).to(torch.bfloat16)
+    rounded, x = Matrix(weights(), FEW_ROWS), torch.randn(shape).to(torch.bfloat16)
     many = x.expand(FEW_ROWS + 1, *shape)
     few, exact = rounded(x), x.float() @ rounded.weight_OI.float().T
     assert few.shape == (*shape[:-1], 33) and few.dtype == torch.bfloat16
@@ -38,24 +38,31 @@ def test_few_rows_are_multiplied_by_the_weights_of_many(shape):
 @pytest.mark.parametrize("width", [32, 96, 1024])
 def test_a_row_of_whole_lanes_is_multiplied_to_its_end_and_no_further(width):
     weight_OI = torch.full((7, width), 0.5).to(torch.bfloat16)
-    assert Matrix(weight_OI, eight_bits=True)(torch.ones(2, width).to(torch.bfloat16)).tolist() == [[width / 2] * 7] * 2
+    assert Matrix(weight_OI, FEW_ROWS)(torch.ones(2, width).to(torch.bfloat16)).tolist() == [[width / 2] * 7] * 2
+
+
+def test_any_number_of_rows_can_be_multiplied_by_eight_bits():
+    x_ND = torch.randn(100, 64).to(torch.bfloat16)
+    few, any_rows = Matrix(weights(), FEW_ROWS), Matrix(weights(), ANY_ROWS)
+    assert torch.equal(any_rows(x_ND)[:FEW_ROWS], few(x_ND[:FEW_ROWS]))
+    torch.testing.assert_close(any_rows(x_ND), few(x_ND), rtol=2e-2, atol=5e-2)
 
 
 def test_a_row_does_not_depend_on_those_beside_it():
-    rounded, x_ND = Matrix(weights(64, 64), eight_bits=True), torch.randn(FEW_ROWS, 128).to(torch.bfloat16)[:, ::2]
+    rounded, x_ND = Matrix(weights(64, 64), FEW_ROWS), torch.randn(FEW_ROWS, 128).to(torch.bfloat16)[:, ::2]
     together_NO = rounded(x_ND)
     assert torch.equal(torch.cat([rounded(x_D) for x_D in x_ND.split(1)]), together_NO)
 
 
-@pytest.mark.parametrize("eight_bits", [False, True])
-def test_without_eight_bits_or_of_an_odd_width_it_is_a_linear_layer(eight_bits):
+@pytest.mark.parametrize("rows", [0, FEW_ROWS])
+def test_without_eight_bits_or_of_an_odd_width_it_is_a_linear_layer(rows):
     weight_OI, x_ND = torch.randn(5, 47).to(torch.bfloat16), torch.randn(3, 47).to(torch.bfloat16)
-    assert torch.equal(Matrix(weight_OI, eight_bits)(x_ND), nn.functional.linear(x_ND, weight_OI))
+    assert torch.equal(Matrix(weight_OI, rows)(x_ND), nn.functional.linear(x_ND, weight_OI))
 
 
 def test_a_copy_in_eight_bits_leaves_the_module_as_it_was():
     module = nn.Sequential(nn.Linear(64, 16, bias=False), nn.ReLU()).to(torch.bfloat16)
-    rounded = in_eight_bits(module)
+    rounded = in_eight_bits(module, FEW_ROWS)
     assert isinstance(module[0], nn.Linear) and isinstance(rounded[0], Matrix)
     x_ND = torch.randn(4, 64).to(torch.bfloat16)
     torch.testing.assert_close(rounded(x_ND), module(x_ND), rtol=0.1, atol=0.1)
@@ -65,4 +72,4 @@ def test_a_torch_without_the_product_says_so(monkeypatch):
     monkeypatch.setattr(matrix, "_product", None)
     assert not matrix.has_eight_bits()
     with pytest.raises(ValueError, match="no product with weights of eight bits"):
-        Matrix(weights(), eight_bits=True)
+        Matrix(weights(), FEW_ROWS)
