@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gpt_video.diorama.world import CORE
 from gpt_video.disk import draft_of, file_sha256, write_text
+from gpt_video.matrix import in_steps
 
 WEIGHTS = Path(__file__).parent / "weights"
 SCALE = ":scale"  # after the name of a tensor in eight bits
@@ -65,9 +65,8 @@ def load_network(folder: str | Path, name: str) -> tuple[dict[str, Any], dict[st
 
 
 def _in_eight_bits(key: str, value: Tensor) -> dict[str, Tensor]:
-    rows = value.detach().float().flatten(1)
-    scale = (rows.abs().amax(1) / 127).clamp(min=1e-8)
-    return {key: (rows / scale[:, None]).round().to(torch.int8).view(value.shape), key + SCALE: scale}
+    steps, scale = in_steps(value.detach().float().flatten(1))
+    return {key: steps.view(value.shape), key + SCALE: scale}
 
 
 def _in_float32(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ def measure(generator: VideoGenerator, seconds: float = 4.0, size: str | None = 
     plan = generator.plan(request)
     rows = 2 if plan.sampling.guidance_scale != 1 else 1
     bandwidth = memory_bandwidth(generator.device)
-    bytes_a_weight = 1 if generator.engine.has_eight_bits else generator.bundle.dtype.itemsize
+    bytes_a_weight = 1 if generator.engine.eight_bit_rows else generator.bundle.dtype.itemsize
     bytes_a_step = bytes_a_weight * sum(p.numel() for p in generator.bundle.gpt.parameters())
     reference = transformers_tokens_per_second(generator, rows, best["tokens"])
     return {

@@ -64,7 +64,7 @@ class Engine:
             )
         self.gpt = gpt.to(dtype or gpt.dtype).eval()  # type: ignore[arg-type]  # transformers' wrapper hides the signature
         self.decoder = Decoder(self.gpt, vocabulary, reading_dtype(self.gpt.dtype, self.gpt.device), eight_bit_rows)
-        self.vocabulary, self.has_eight_bits = vocabulary, eight_bit_rows > 0
+        self.vocabulary, self.eight_bit_rows = vocabulary, eight_bit_rows
         self.part_rows = [gpt.lm_head.weight[part].detach() for part in vocabulary.part_slices]
         self.heads = [Matrix(rows_KD, eight_bit_rows) for rows_KD in self.part_rows]
         if vocabulary.is_paired:
@@ -76,7 +76,7 @@ class Engine:
     def precision(self) -> str:
         """What it computes in, as a person reads it."""
         dtype = str(self.gpt.dtype).removeprefix("torch.")
-        return f"{dtype}, steps with weights of eight bits" if self.has_eight_bits else dtype
+        return f"{dtype}, steps with weights of eight bits" if self.eight_bit_rows else dtype
 
     @torch.inference_mode()
     def generate(

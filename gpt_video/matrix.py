@@ -35,11 +35,8 @@ class Matrix(nn.Module):
             if _product is None:
                 lack = f"torch {torch.__version__} has no product with weights of eight bits"
                 raise ValueError(f"{lack}: choose GPT_VIDEO_DTYPE=bfloat16 or float32")
-            largest_O1 = self.weight_OI.float().abs().amax(1, keepdim=True)
-            step_O1 = (largest_O1 / 127).clamp(min=1e-20).to(weight_OI.dtype)
-            self.steps_OI = (self.weight_OI.float() / step_O1.float()).round().clamp(-127, 127).to(torch.int8)
-            self.step_O = step_O1[:, 0].contiguous()
-            self.weight_OI = self.steps_OI * step_O1  # more rows are multiplied by the same weights
+            self.steps_OI, self.step_O = in_steps(self.weight_OI)
+            self.weight_OI = self.steps_OI * self.step_O[:, None]  # more rows are multiplied by the same weights
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.numel() // x.shape[-1]
@@ -47,6 +44,13 @@ class Matrix(nn.Module):
             return F.linear(x, self.weight_OI.to(x.dtype))
         assert _product is not None
         return _product(x.reshape(rows, -1).contiguous(), self.steps_OI, self.step_O).view(*x.shape[:-1], -1)
+
+
+def in_steps(weight_OI: Tensor) -> tuple[Tensor, Tensor]:
+    """(steps_OI int8, step_O in the dtype of the weights): weight_OI is nearly steps_OI * step_O, row by row."""
+    rows_OI = weight_OI.float()
+    step_O = (rows_OI.abs().amax(1) / 127).clamp(min=1e-8).to(weight_OI.dtype)
+    return (rows_OI / step_O.float()[:, None]).round().clamp(-127, 127).to(torch.int8), step_O
 
 
 def has_eight_bits() -> bool:

@@ -291,10 +291,8 @@ def test_eight_bits_are_taken_where_a_step_is_faster_with_them(tmp_path, monkeyp
     dtype._cpu_prefers_bf16.cache_clear()
     dtype._cpu_prefers_eight_bits.cache_clear()
     assert dtype.best_dtype(cpu) == precision  # bfloat16 alone is no gain here
-    for reads, rows in (
-        (True, FEW_ROWS),
-        (False, ANY_ROWS),
-    ):  # where bfloat16 is slow for many rows, eight bits are for all
+    # Where bfloat16 is slow for many rows, eight bits are for all.
+    for reads, rows in ((True, FEW_ROWS), (False, ANY_ROWS)):
         monkeypatch.setattr(dtype, "_cpu_reads_in_bf16", lambda reads=reads: reads)
         assert dtype.eight_bit_rows(torch.bfloat16, cpu) == (rows if gain > 1.2 else 0)
     assert dtype.eight_bit_rows(torch.float32, cpu) == 0

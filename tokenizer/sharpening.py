@@ -22,7 +22,7 @@ from tokenizer.optimizer import make_optimizers
 ALONE = 0.25  # of the run, in which only the critic learns, and faster
 CRITIC_RATE, CRITIC_RATE_ALONE = 2e-4, 1e-3
 AT_EASE = 0.5  # nats: drawn cells that surprise the critic less teach it nothing, or it runs away from the decoder
-STILLS_EVERY = 4  # batches
+STILLS_EVERY = 4  # batches: a still shows as much of kinds and colours as a clip, and there are more of them
 LOOKS = 4  # frames of each window that the critic is shown
 MATCHING = 2.0  # weight of the critic's features against what it says
 MEMORY = 0.995  # of the running mean, a step
