@@ -10,17 +10,19 @@ attention, which then needs neither a mask nor copies of the keys.
 
 from __future__ import annotations
 
+import copy
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import Qwen3ForCausalLM
 
 from gpt_video.matrix import Matrix
+from gpt_video.norm import Norm
 from gpt_video.pairs import embedded
 from gpt_video.sequence import Vocabulary
 
@@ -28,18 +30,13 @@ from gpt_video.sequence import Vocabulary
 class Layer(NamedTuple):
     """Weights of a block: the norms before its two halves, and the matrices joined by what they read."""
 
-    norm_D: Tensor
+    norm: Norm
     query_key_value: Matrix
-    query_key_norm_HE: Tensor  # of every query head, then every key head
+    query_key_norm: Norm  # of every query head, then every key head
     out: Matrix
-    mlp_norm_D: Tensor
+    mlp_norm: Norm
     gate_up: Matrix
     down: Matrix
-
-    def with_norms_in(self, dtype: torch.dtype) -> Layer:
-        """The same for inputs of another dtype, which a `Matrix` follows by itself."""
-        norms = [norm.to(dtype) for norm in (self.norm_D, self.query_key_norm_HE, self.mlp_norm_D)]
-        return self._replace(norm_D=norms[0], query_key_norm_HE=norms[1], mlp_norm_D=norms[2])
 
 
 def attention_kernels(device: torch.device) -> AbstractContextManager:
@@ -51,12 +48,24 @@ def attention_kernels(device: torch.device) -> AbstractContextManager:
     return sdpa_kernel(others) if device.type == "cuda" else nullcontext()
 
 
+def for_steps(module: nn.Module, eight_bit_rows: int) -> nn.Module:
+    """A copy of a small network for sampling: its linear layers, which have no biases, and its norms in the forms used here."""
+    module = copy.deepcopy(module)
+    for name, child in module.named_children():
+        if isinstance(child, nn.Linear):
+            setattr(module, name, Matrix(child.weight, eight_bit_rows))
+        elif isinstance(child, nn.RMSNorm):
+            assert child.eps is not None
+            setattr(module, name, Norm(child.weight, child.eps))
+    return module
+
+
 class Cache:
     """Keys and values of every layer, B heads S E, of which the first `length` places are filled."""
 
-    def __init__(self, layers: int, batch: int, heads: int, size: int, width: int, like: Tensor):
+    def __init__(self, layers: int, batch: int, heads: int, size: int, width: int, like: Tensor, dtype: torch.dtype):
         shape = (layers, batch, heads, size, width)
-        self.keys, self.values = like.new_empty(shape).unbind(0), like.new_empty(shape).unbind(0)
+        self.keys, self.values = (like.new_empty(shape, dtype=dtype).unbind(0) for _ in range(2))
         self.length = 0
 
 
@@ -82,10 +91,9 @@ class Decoder:
             )
         self.heads, self.width = config.num_attention_heads, config.head_dim
         self.key_heads = config.num_key_value_heads or config.num_attention_heads
-        self.eps = config.rms_norm_eps
         self.table_VD, self.vocabulary = gpt.model.embed_tokens.weight.detach(), vocabulary
         self.dtype, self.reading = self.table_VD.dtype, reading or self.table_VD.dtype
-        self.norm_D = gpt.model.norm.weight.detach()
+        self.norm = Norm(gpt.model.norm.weight, config.rms_norm_eps)
         self.layers = [self._layer(block, eight_bit_rows) for block in gpt.model.layers]
         places = torch.arange(config.max_position_embeddings, device=self.table_VD.device)[None]
         cos_1SE, sin_1SE = gpt.model.rotary_emb(self.table_VD, places)
@@ -96,7 +104,8 @@ class Decoder:
 
     def new_cache(self, batch: int, size: int) -> Cache:
         """An empty cache for `batch` rows of at most `size` tokens."""
-        return Cache(len(self.layers), batch, self.key_heads, size, self.width, self.table_VD)
+        # In the dtype of reading: a processor that multiplies slowly in bfloat16 attends slowly in it, too.
+        return Cache(len(self.layers), batch, self.key_heads, size, self.width, self.table_VD, self.reading)
 
     def read(self, ids_BL: Tensor, cache: Cache) -> Tensor:
         """Fills an empty cache with a prompt; hidden_BD after its last token."""
@@ -114,47 +123,40 @@ class Decoder:
         cos_L1E, sin_L1E = (table[start:stop].to(dtype) for table in (self.cos_S1E, self.sin_S1E))
         x_BLD = embedded(self.table_VD, ids_BL, self.vocabulary).to(dtype)
         for layer, keys_BKSE, values_BKSE in zip(self.layers, cache.keys, cache.values, strict=True):
-            if dtype != self.dtype:
-                layer = layer.with_norms_in(dtype)
-            joined_BLHE = layer.query_key_value(self._normed(x_BLD, layer.norm_D)).unflatten(-1, (-1, self.width))
-            turned_BLHE = self._normed(joined_BLHE[:, :, : -self.key_heads]) * layer.query_key_norm_HE
+            joined_BLHE = layer.query_key_value(layer.norm(x_BLD)).unflatten(-1, (-1, self.width))
+            turned_BLHE = layer.query_key_norm(joined_BLHE[:, :, : -self.key_heads])
             turned_BLHE = torch.addcmul(turned_BLHE * cos_L1E, turned_BLHE.roll(self.width // 2, -1), sin_L1E)
             keys_BKSE[:, :, start:stop] = turned_BLHE[:, :, self.heads :].transpose(1, 2)
             values_BKSE[:, :, start:stop] = joined_BLHE[:, :, -self.key_heads :].transpose(1, 2)
-            stored = (part_BKSE[:, :, :stop].to(dtype) for part_BKSE in (keys_BKSE, values_BKSE))
-            seen = self._attended(turned_BLHE[:, :, : self.heads], *stored)
-            x_BLD = x_BLD + layer.out(seen)
-            gate, up = layer.gate_up(self._normed(x_BLD, layer.mlp_norm_D)).chunk(2, -1)
+            queries_BLHE = turned_BLHE[:, :, : self.heads].to(keys_BKSE.dtype)
+            seen = self._attended(queries_BLHE, keys_BKSE[:, :, :stop], values_BKSE[:, :, :stop])
+            x_BLD = x_BLD + layer.out(seen.to(dtype))
+            gate, up = layer.gate_up(layer.mlp_norm(x_BLD)).chunk(2, -1)
             x_BLD = x_BLD + layer.down(F.silu(gate) * up)
         cache.length = stop
-        return self._normed(x_BLD, self.norm_D.to(dtype))
+        return self.norm(x_BLD)
 
     def _attended(self, queries_BLHE: Tensor, keys_BKSE: Tensor, values_BKSE: Tensor) -> Tensor:
-        grouped_BKGLE = rearrange(queries_BLHE, "B L (K G) E -> B K G L E", K=self.key_heads)
-        length = queries_BLHE.shape[1]
-        if length == 1:
-            seen_BKGE = F.scaled_dot_product_attention(grouped_BKGLE[..., 0, :], keys_BKSE, values_BKSE)
-            return rearrange(seen_BKGE, "B K G E -> B 1 (K G E)")
-        queries_BHLE = rearrange(grouped_BKGLE, "B K G L E -> B (K G) L E")
+        if queries_BLHE.shape[1] == 1:  # views alone: a step notices einops
+            grouped_BKGE = queries_BLHE[:, 0].unflatten(1, (self.key_heads, -1))
+            return F.scaled_dot_product_attention(grouped_BKGE, keys_BKSE, values_BKSE).flatten(1)[:, None]
+        queries_BHLE = queries_BLHE.transpose(1, 2)
         seen_BHLE = F.scaled_dot_product_attention(
             queries_BHLE, keys_BKSE, values_BKSE, is_causal=True, enable_gqa=True
         )
         return rearrange(seen_BHLE, "B H L E -> B L (H E)")
 
-    def _normed(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        return F.rms_norm(x, x.shape[-1:], weight, self.eps)
-
     def _layer(self, block, eight_bit_rows: int) -> Layer:
-        attention, mlp = block.self_attn, block.mlp
+        attention, mlp, eps = block.self_attn, block.mlp, self.norm.eps
         norms = [attention.q_norm.weight] * self.heads + [attention.k_norm.weight] * self.key_heads
         return Layer(
-            block.input_layernorm.weight.detach(),
+            Norm(block.input_layernorm.weight, eps),
             Matrix(
                 torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]), eight_bit_rows
             ),
-            torch.stack(norms).detach(),
+            Norm(torch.stack(norms), eps),
             Matrix(attention.o_proj.weight, eight_bit_rows),
-            block.post_attention_layernorm.weight.detach(),
+            Norm(block.post_attention_layernorm.weight, eps),
             Matrix(torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]), eight_bit_rows),
             Matrix(mlp.down_proj.weight, eight_bit_rows),
         )

@@ -21,10 +21,12 @@ from einops import rearrange
 from transformers import Qwen3ForCausalLM
 
 from gpt_video import sequence
-from gpt_video.decoder import Decoder
+from gpt_video.decoder import Decoder, for_steps
 from gpt_video.dtype import reading_dtype
-from gpt_video.matrix import Matrix, in_eight_bits
+from gpt_video.matrix import Matrix
 from gpt_video.sequence import Grid, Vocabulary
+
+LIKELY = 128  # codes that nearly always hold top_p of the probability, so that the others need not be put in order
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,7 @@ class Engine:
         self.part_rows = [gpt.lm_head.weight[part].detach() for part in vocabulary.part_slices]
         self.heads = [Matrix(rows_KD, eight_bit_rows) for rows_KD in self.part_rows]
         if vocabulary.is_paired:
-            second = gpt.get_submodule("second")
-            self.second = in_eight_bits(second, eight_bit_rows) if eight_bit_rows else second
+            self.second = for_steps(gpt.get_submodule("second"), eight_bit_rows)
         self.window = gpt.config.max_position_embeddings
 
     @property
@@ -138,7 +139,7 @@ class Engine:
 
     def _ids(self, codes_B: torch.Tensor, rows: int) -> torch.Tensor:
         """The token of each row: guidance has two rows for a code."""
-        return self.vocabulary.video_ids(codes_B).repeat(rows // len(codes_B))
+        return torch.cat([self.vocabulary.video_ids(codes_B)] * (rows // len(codes_B)))
 
     def _drawn(self, hidden_RD: torch.Tensor, noise_BK: torch.Tensor, sampling: Sampling) -> torch.Tensor:
         """codes_B that follow, from float32 logits of the codes, or of their first parts and then of the second ones."""
@@ -146,7 +147,7 @@ class Engine:
         noises = noise_BK.split(self.vocabulary.part, -1)
         codes_B = sample(first(hidden_RD).float(), noises[0], sampling)
         for second in others:
-            rows_RD = F.embedding(codes_B, self.part_rows[0]).repeat(len(hidden_RD) // len(codes_B), 1)
+            rows_RD = torch.cat([F.embedding(codes_B, self.part_rows[0])] * (len(hidden_RD) // len(codes_B)))
             second_B = sample(second(self.second(hidden_RD, rows_RD)).float(), noises[1], sampling)
             codes_B = codes_B + self.vocabulary.part * second_B
         return codes_B
@@ -174,8 +175,12 @@ def restrict(logits_BK: torch.Tensor, top_k: int, top_p: float) -> torch.Tensor:
     if 0 < top_k < logits_BK.shape[-1]:
         logits_BK = logits_BK.masked_fill(logits_BK < logits_BK.topk(top_k).values[:, -1:], -torch.inf)
     if top_p < 1:
-        ordered_BK, order_BK = logits_BK.sort(descending=True)
-        share_BK = ordered_BK.softmax(-1)
-        outside_BK = share_BK.cumsum(-1) - share_BK >= top_p  # the likeliest code is never outside
-        logits_BK = logits_BK.masked_fill(outside_BK.scatter(-1, order_BK, outside_BK), -torch.inf)
+        share_BK, n_codes = logits_BK.softmax(-1), logits_BK.shape[-1]
+        for likely in (min(LIKELY, n_codes), n_codes):
+            likely_BN, order_BN = share_BK.topk(likely)  # descending
+            outside_BN = likely_BN.cumsum(-1) - likely_BN >= top_p  # the likeliest code is never outside
+            if likely == n_codes or outside_BN[:, -1].all():
+                break
+        inside_BN = logits_BK.gather(-1, order_BN).masked_fill(outside_BN, -torch.inf)
+        logits_BK = torch.full_like(logits_BK, -torch.inf).scatter(-1, order_BN, inside_BN)
     return logits_BK

@@ -7,7 +7,6 @@ bits halve what must arrive, and for a few rows torch's kernel for them is four 
 
 from __future__ import annotations
 
-import copy
 import sys
 
 import torch
@@ -56,12 +55,3 @@ def in_steps(weight_OI: Tensor) -> tuple[Tensor, Tensor]:
 def has_eight_bits() -> bool:
     """Whether this torch can multiply by weights of eight bits."""
     return _product is not None
-
-
-def in_eight_bits(module: nn.Module, rows: int) -> nn.Module:
-    """A copy of a module with its linear layers, which have no biases, in eight bits for so many rows."""
-    module = copy.deepcopy(module)
-    for name, child in module.named_children():
-        if isinstance(child, nn.Linear):
-            setattr(module, name, Matrix(child.weight, rows))
-    return module

@@ -7,7 +7,7 @@ from transformers import Qwen3ForCausalLM
 
 from gpt_video import sequence
 from gpt_video.decoder import Decoder, attention_kernels
-from gpt_video.engine import Engine, Sampling, restrict, sample
+from gpt_video.engine import LIKELY, Engine, Sampling, restrict, sample
 from gpt_video.matrix import FEW_ROWS, Matrix
 from gpt_video.model import build_gpt, gpt_config
 from gpt_video.sequence import Turn, Vocabulary
@@ -193,6 +193,18 @@ def test_top_k_and_top_p_keep_the_likeliest():
     assert kept[0, 1.0] == kept[9, 1.0] == [True] * 4
     assert kept[0, 0.7] == [True, True, False, False]
     assert kept[0, 0.01] == kept[1, 1.0] == kept[1, 0.7] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("spread", [0.01, 1.0, 5.0])  # where the likeliest few do not hold enough, and where they do
+def test_top_p_keeps_the_smallest_set_that_holds_it(spread):
+    torch.manual_seed(0)
+    logits_BK = torch.randn(3, 5 * LIKELY) * spread
+    kept_BK = torch.isfinite(restrict(logits_BK, 0, 0.8))
+    for logits_K, kept_K in zip(logits_BK, kept_BK, strict=True):
+        share_K, order_K = logits_K.softmax(-1).sort(descending=True)
+        smallest = int((share_K.cumsum(-1) < 0.8).sum()) + 1
+        assert torch.equal(kept_K.nonzero()[:, 0], order_K[:smallest].sort().values)
+    assert torch.equal(restrict(logits_BK, 0, 0.8)[kept_BK], logits_BK[kept_BK])
 
 
 def test_samples_have_the_distribution_of_the_logits():

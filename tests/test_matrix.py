@@ -1,11 +1,13 @@
-"""Matrices of eight bits: what they round, and that few rows and many are multiplied by the same weights."""
+"""What a step of sampling computes with: matrices of eight bits, which round, and norms, which are those of torch."""
 
 import pytest
 import torch
 from torch import nn
 
 from gpt_video import matrix
-from gpt_video.matrix import ANY_ROWS, FEW_ROWS, Matrix, in_eight_bits
+from gpt_video.decoder import for_steps
+from gpt_video.matrix import ANY_ROWS, FEW_ROWS, Matrix
+from gpt_video.norm import Norm
 
 
 def weights(out=33, width=64):
@@ -60,12 +62,36 @@ def test_without_eight_bits_or_of_an_odd_width_it_is_a_linear_layer(rows):
     assert torch.equal(Matrix(weight_OI, rows)(x_ND), nn.functional.linear(x_ND, weight_OI))
 
 
-def test_a_copy_in_eight_bits_leaves_the_module_as_it_was():
-    module = nn.Sequential(nn.Linear(64, 16, bias=False), nn.ReLU()).to(torch.bfloat16)
-    rounded = in_eight_bits(module, FEW_ROWS)
-    assert isinstance(module[0], nn.Linear) and isinstance(rounded[0], Matrix)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize("size", [1e-4, 1.0, 1e3])
+def test_a_norm_is_that_of_torch_for_vectors_of_any_length(dtype, tolerance, size):
+    torch.manual_seed(0)
+    x_ND, weight_D = torch.randn(5, 48) * size, torch.randn(48)
+    expected_ND = nn.functional.rms_norm(x_ND, (48,), weight_D, 1e-6)
+    x_ND = torch.cat([x_ND, torch.zeros(1, 48)]).to(dtype)
+    normed_ND = Norm(weight_D.to(dtype), 1e-6)(x_ND)
+    assert normed_ND.dtype == dtype and not normed_ND[5].any()
+    torch.testing.assert_close(normed_ND[:5].float(), expected_ND, rtol=tolerance, atol=tolerance)
+
+
+def test_a_norm_follows_the_dtype_of_its_input():
+    norm, x_ND = Norm(torch.ones(48, dtype=torch.bfloat16), 1e-6), torch.randn(5, 48)
+    assert torch.equal(norm(x_ND), nn.functional.rms_norm(x_ND, (48,), None, 1e-6))
+
+
+def test_heads_have_norms_of_their_own():
+    x_NHE, weight_HE = torch.randn(5, 3, 16), torch.randn(3, 16)
+    each = [nn.functional.rms_norm(x_NHE[:, head], (16,), weight_HE[head], 1e-6) for head in range(3)]
+    torch.testing.assert_close(Norm(weight_HE, 1e-6)(x_NHE), torch.stack(each, 1))
+
+
+@pytest.mark.parametrize("rows", [0, FEW_ROWS])
+def test_a_copy_for_steps_leaves_the_module_as_it_was(rows):
+    module = nn.Sequential(nn.RMSNorm(64, 1e-6), nn.Linear(64, 16, bias=False), nn.ReLU()).to(torch.bfloat16)
+    copied = for_steps(module, rows)
+    assert isinstance(module[1], nn.Linear) and isinstance(copied[0], Norm) and isinstance(copied[1], Matrix)
     x_ND = torch.randn(4, 64).to(torch.bfloat16)
-    torch.testing.assert_close(rounded(x_ND), module(x_ND), rtol=0.1, atol=0.1)
+    torch.testing.assert_close(copied(x_ND), module(x_ND), rtol=0.1, atol=0.1)
 
 
 def test_a_torch_without_the_product_says_so(monkeypatch):
