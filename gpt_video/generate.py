@@ -66,8 +66,8 @@ class Plan:
     """A checked request: every choice made, words as ids, lengths in latent frames.
 
     `before_thw`: the film that this video continues (empty otherwise), decoded before it so that the cut does not show.
-    `image_thw`: the given first latent frame (empty otherwise). `made_thw`: what is there of this turn before it is sampled:
-    that, or all that an interrupted run made.
+    `made_thw`: what an interrupted run made of this turn (empty otherwise). The request's image has the shape of the video; its
+    codes, which take a second to search for, are found when the video is made.
     """
 
     request: GenerateRequest
@@ -76,9 +76,13 @@ class Plan:
     shape: tuple[int, int]
     t: int
     before_thw: np.ndarray
-    image_thw: np.ndarray
     made_thw: np.ndarray
     sampling: Sampling
+
+    @property
+    def n_given(self) -> int:
+        """How many latent frames of this turn are there before it is sampled: its image, or all that was made of it."""
+        return max(len(self.made_thw), int(self.request.image is not None))
 
 
 class VideoGenerator:
@@ -150,7 +154,7 @@ class VideoGenerator:
         `made_thw`: codes that an interrupted run of this request made: they are kept, and the rest follows.
         """
         plan = self.plan(request)
-        if made_thw is not None and len(made_thw) > len(plan.image_thw):
+        if made_thw is not None and len(made_thw) > plan.n_given:
             plan = replace(plan, made_thw=self._checked_codes(made_thw, plan))
         return self._stream(plan, should_stop)
 
@@ -227,17 +231,18 @@ class VideoGenerator:
         shape = self._shape(request)
         t = self._latent_length(request)
         _, h, w = self.tokenizer.grid(1, *shape)
-        before_thw = film_codes(request.context) if request.action == "continue" else np.zeros((0, h, w), np.int64)
+        none_thw = np.zeros((0, h, w), np.int64)
+        before_thw = film_codes(request.context) if request.action == "continue" else none_thw
         self._check_rolling(request, t, len(before_thw))
         if request.image is not None and t == 1:
             raise ValueError("a still of an image is that image: ask for a longer video")
-        image_thw = self._image_codes(request, shape) if request.image is not None else np.zeros((0, h, w), np.int64)
+        image = None if request.image is None else video_files.fit(request.image[None], *shape)[0]
         sampling = self.sampling(request.action)
         asked = {name: getattr(request, name) for name in SAMPLING}
         sampling = replace(sampling, **{name: value for name, value in asked.items() if value is not None})
         seconds = self.lengths(request.action).seconds(t)
-        resolved = replace(request, seconds=seconds, size=size_name(shape), **vars(sampling))
-        plan = Plan(resolved, text_ids, self._turns(request, t), shape, t, before_thw, image_thw, image_thw, sampling)
+        resolved = replace(request, seconds=seconds, size=size_name(shape), image=image, **vars(sampling))
+        plan = Plan(resolved, text_ids, self._turns(request, t), shape, t, before_thw, none_thw, sampling)
         self.first_window(plan)  # a context that does not fit is an error here too
         return plan
 
@@ -247,7 +252,8 @@ class VideoGenerator:
         for index, plan in enumerate(plans):
             slot = sequence.slot_length(len(plan.text_ids))
             window = self.first_window(plan)
-            shapes = (len(window.ids_L), slot, window.grid, window.given_thw.shape, plan.t, len(plan.before_thw))
+            given = (window.given_thw.shape, plan.n_given, len(plan.before_thw))
+            shapes = (len(window.ids_L), slot, window.grid, given, plan.t)
             groups.setdefault((shapes, plan.sampling), []).append(index)
         return [group[i : i + batch_size] for group in groups.values() for i in range(0, len(group), batch_size)]
 
@@ -311,12 +317,6 @@ class VideoGenerator:
         encode = self.bundle.text_tokenizer.encode
         return tuple(sequence.Turn(tuple(encode(turn.prompt)), turn.action, turn.codes_thw) for turn in turns)
 
-    def _image_codes(self, request: GenerateRequest, shape: tuple[int, int]) -> np.ndarray:
-        image = np.asarray(request.image)
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"the image is {image.dtype} {image.shape}: expected uint8 (height, width, 3)")
-        return self.take_in(video_files.fit(image[None], *shape))
-
     def take_in(self, frames_THWC: np.ndarray) -> np.ndarray:
         """codes_thw of what a person brings, as for `encode`; those of an image are searched for, so that it is seen as it was.
 
@@ -349,7 +349,7 @@ class VideoGenerator:
         if action == "continue" and (not turns or (odd and can_roll)):
             return self._rolled_window(plan, plan.before_thw, plan.t)
         ids_L = sequence.prompt(turns, plan.text_ids, action, grid, self.bundle.vocabulary)
-        return Window(ids_L, plan.image_thw, grid, grid[0] - len(plan.image_thw))
+        return Window(ids_L, plan.made_thw[:0], grid, grid[0])
 
     def _rolled_window(self, plan: Plan, so_far_thw: np.ndarray, n_left: int) -> Window:
         ids_L, given_thw, grid = sequence.rolled(plan.text_ids, so_far_thw, self.bundle.vocabulary)
@@ -358,12 +358,11 @@ class VideoGenerator:
     def _next_window(self, plan: Plan, made_thw: np.ndarray) -> Window:
         """The next stretch of a plan, given all its latent frames so far (image included).
 
-        What an interrupted run had made of a stretch is prefilled, so that windows begin where they would have.
+        What is there of a stretch is prefilled, so that the windows of an interrupted run begin where they would have.
         """
-        window, start = self.first_window(plan), len(plan.image_thw)
-        n_first = start + window.n_new
-        if len(made_thw) >= n_first:
-            start = len(made_thw) - (len(made_thw) - n_first) % sequence.ROLLED_NEW
+        window, start = self.first_window(plan), 0
+        if len(made_thw) >= window.n_new:
+            start = len(made_thw) - (len(made_thw) - window.n_new) % sequence.ROLLED_NEW
             window = self._rolled_window(plan, np.concatenate([plan.before_thw, made_thw[:start]]), plan.t - start)
         given_thw = np.concatenate([window.given_thw, made_thw[start:]])
         return window._replace(given_thw=given_thw, n_new=window.n_new - (len(made_thw) - start))
@@ -376,12 +375,17 @@ class VideoGenerator:
     ) -> Iterator[np.ndarray]:
         """frames_BTHWC of each new latent frame of plans that share a batch; `codes` collects codes_Bhw beside them."""
         before_tBhw = _stack([plan.before_thw for plan in plans], self.device)
-        made_tBhw = _stack([plan.made_thw for plan in plans], self.device)
+        made_tBhw = _stack([self._given(plan) for plan in plans], self.device)
         new = chain(made_tBhw, self._codes(plans, made_tBhw, should_stop))
         decoded = self.tokenizer.stream_decode(chain(before_tBhw, _kept(new, codes)))
         for index, clip_BCTHW in enumerate(decoded):
             if index >= len(before_tBhw):
                 yield np.stack([video_files.clip_to_frames(clip_CTHW) for clip_CTHW in clip_BCTHW])
+
+    def _given(self, plan: Plan) -> np.ndarray:
+        """codes_thw of what is there of a turn before it is sampled."""
+        image = plan.request.image
+        return plan.made_thw if image is None or len(plan.made_thw) else self.take_in(image[None])
 
     def _codes(
         self, plans: Sequence[Plan], made_tBhw: torch.Tensor, should_stop: Callable[[], bool] | None
@@ -390,9 +394,7 @@ class VideoGenerator:
         made = list(made_tBhw)
         seeds = [plan.request.seed for plan in plans]
         while len(made) < plans[0].t:
-            made_Bthw = rearrange(np.stack([c.cpu().numpy() for c in made]), "t b h w -> b t h w") if made else None
-            if made_Bthw is None:
-                made_Bthw = np.zeros((len(plans), 0, *plans[0].before_thw.shape[1:]), np.int64)
+            made_Bthw = rearrange(torch.stack(made) if made else made_tBhw, "t b h w -> b t h w").cpu().numpy()
             windows = [self._next_window(plan, made_thw) for plan, made_thw in zip(plans, made_Bthw, strict=True)]
             given_Bthw = torch.from_numpy(np.stack([window.given_thw for window in windows])).to(self.device)
             frames = self.engine.generate(
@@ -417,7 +419,7 @@ class VideoGenerator:
         self, plan: Plan, row: int, frames_THWC: np.ndarray, codes: list[torch.Tensor], times: list[float]
     ) -> GeneratedVideo:
         codes_thw = torch.stack([codes_Bhw[row] for codes_Bhw in codes]).cpu().numpy().astype(np.int64)
-        n_tokens = sum(c.numel() for c in codes) - len(plan.made_thw) * codes[0].numel()
+        n_tokens = sum(c.numel() for c in codes) - plan.n_given * codes[0].numel()
         bundle = self.bundle
         return GeneratedVideo(
             frames_THWC,

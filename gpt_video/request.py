@@ -66,7 +66,13 @@ class GenerateRequest:
             raise ValueError(f"nothing to {self.action}: give the earlier video (--video, or `context`)")
         if self.image is not None and self.action != "new":
             raise ValueError(f"an image starts a new video, it cannot be used to {self.action} one")
+        if self.image is not None:
+            self._check_image(self.image)
         self._check_numbers()
+
+    def _check_image(self, image: np.ndarray) -> None:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ValueError(f"the image is {image.dtype} {image.shape}: expected uint8 (height, width, 3)")
 
     def _check_numbers(self) -> None:
         limits = {

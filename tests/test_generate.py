@@ -126,7 +126,8 @@ def test_an_image_is_the_first_frame(tiny_generator):
     image = moving_square(1, 40, 90)[0]
     video = tiny_generator.generate(GenerateRequest("it moves", seconds=1, image=image))
     assert video.request.size == "48x32"  # the trained shape nearest to the image's
-    assert np.array_equal(video.codes_thw[:1], tiny_generator.plan(video.request).image_thw)
+    assert video.request.image.shape == (32, 48, 3)
+    assert np.array_equal(video.codes_thw[:1], tiny_generator.take_in(video.request.image[None]))
     assert len(video.codes_thw) == 3
     assert video.timings.tokens == 2 * 2 * 3
 
@@ -229,6 +230,16 @@ def test_variations_of_one_image_search_once(tiny_generator, monkeypatch):
     first, again = (tiny_generator.take_in(image[None]) for _ in range(2))
     first[:] = 0  # what is given away is the caller's own
     assert again.any() and len(calls) == 1
+
+
+def test_a_checked_request_waits_with_the_search_and_holds_no_large_image(tiny_generator, monkeypatch):
+    calls, real = [], generate.search_codes
+    monkeypatch.setattr(generate, "search_codes", lambda *args: calls.append(args) or real(*args))
+    image = np.random.default_rng(6).integers(0, 256, (320, 330, 3), dtype=np.uint8)
+    plans = [tiny_generator.plan(replace(RED, seconds=1, image=some)) for some in (image, None)]
+    assert tiny_generator.batches(plans, 8) == [[0], [1]] and plans[0].request.image.shape == (32, 32, 3)
+    assert not calls
+    assert [len(video.codes_thw) for video in tiny_generator.make(plans)] == [3, 3] and len(calls) == 1
 
 
 def test_any_video_can_be_continued_or_edited(tiny_generator, tmp_path):
@@ -352,6 +363,8 @@ def test_a_gif_can_be_written(red, tmp_path):
         ({"temperature": "hot"}, "temperature is 'hot'"),
         ({"action": "undo"}, "action 'undo' is unknown: use one of new, edit, continue"),
         ({"action": "edit"}, "nothing to edit"),
+        ({"image": np.zeros((8, 8), np.uint8)}, r"the image is uint8 \(8, 8\): expected uint8"),
+        ({"image": np.zeros((0, 8, 3), np.uint8)}, r"the image is uint8 \(0, 8, 3\): expected uint8"),
     ],
 )
 def test_a_request_that_no_model_could_do_is_an_error_at_once(change, message):
@@ -367,7 +380,6 @@ def test_a_request_that_no_model_could_do_is_an_error_at_once(change, message):
         ({"seconds": 1.5}, "a length that was not trained"),
         ({"size": "64x64"}, r"size '64x64' was not trained: choose 32x32 \(square\), 48x32 \(wide\), 32x48 \(tall\)"),
         ({"size": "big"}, "size 'big' was not trained"),
-        ({"image": np.zeros((8, 8), np.uint8)}, r"the image is uint8 \(8, 8\): expected uint8"),
         ({"image": np.zeros((8, 8, 3), np.uint8), "seconds": 0.125}, "a still of an image is that image"),
     ],
 )
