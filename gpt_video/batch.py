@@ -16,10 +16,11 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from gpt_video.disk import file_sha256
+from gpt_video.disk import file_sha256, is_full
 from gpt_video.files import check_output, read_turns, save_video, settings_of
 from gpt_video.generate import Plan, VideoGenerator
 from gpt_video.request import GenerateRequest
@@ -210,12 +211,16 @@ class Batch:
                 broken.append(Broken(line.where, line.id, str(error)))
         return jobs, broken
 
-    def run(self, jobs: Sequence[Job], batch_size: int, on_progress: OnProgress = lambda done, total: None) -> int:
-        """Makes all jobs in batches of equal shape; returns how many failed. A failed batch is tried again one by one.
+    def run(
+        self, jobs: Sequence[Job], batch_size: int, on_progress: OnProgress = lambda done, total: None
+    ) -> list[Broken]:
+        """Makes all jobs in batches of equal shape; returns those that failed. A failed batch is tried again one by one.
 
-        `on_progress` is called with the latent frames done and those to do.
+        `on_progress` is called with the latent frames done and those to do. ValueError where the disk is full: no other video
+        could be kept.
         """
-        failed, before, total = 0, 0, sum(job.plan.t for job in jobs)
+        failed: list[Broken] = []
+        before, total = 0, sum(job.plan.t for job in jobs)
         for indices in self.generator.batches([job.plan for job in jobs], batch_size):
             members = [jobs[index] for index in indices]
             failed += self._make(members, _shifted(on_progress, before, total))
@@ -223,24 +228,29 @@ class Batch:
             on_progress(before, total)
         return failed
 
-    def _make(self, jobs: Sequence[Job], on_progress: OnProgress) -> int:
+    def _make(self, jobs: Sequence[Job], on_progress: OnProgress) -> list[Broken]:
         try:
             videos = self.generator.make([job.plan for job in jobs], len(jobs), on_progress)
         except Exception as error:  # whatever one video meets, the others are still wanted
             if len(jobs) > 1:
-                return sum(self._make([job], on_progress) for job in jobs)
-            self.record(jobs[0].line, "error", error=str(error) or type(error).__name__)
-            return 1
-        failed = 0
+                return list(chain.from_iterable(self._make([job], on_progress) for job in jobs))
+            return [self._failed(jobs[0].line, str(error) or type(error).__name__)]
+        failed: list[Broken] = []
         for job, video in zip(jobs, videos, strict=True):
             name = f"{job.line.id}.mp4"
             try:
                 save_video(video, self.out / name, self.generator.whole(video))
                 self.record(job.line, "ok", settings_hash=job.settings_hash, file=name, **settings_of(video))
             except (ValueError, OSError) as error:
-                failed += 1
-                self.record(job.line, "error", error=str(error))
+                if is_full(error):
+                    what_now = "free some space and give the same command again, it goes on from here"
+                    raise ValueError(f"there is no space left for {self.out / name}: {what_now}") from error
+                failed.append(self._failed(job.line, str(error)))
         return failed
+
+    def _failed(self, line: Line, error: str) -> Broken:
+        self.record(line, "error", error=error)
+        return Broken(line.where, line.id, error)
 
     def record(self, line: Line | Broken, status: str, **values: Any) -> None:
         """Adds an entry to the manifest: one write at the end of the file, so that several processes can share it."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from gpt_video.batch import Broken
     from gpt_video.generate import VideoGenerator
 
 STYLE: dict[str, Any] = {"no_args_is_help": True, "pretty_exceptions_enable": False, "add_completion": False}
@@ -122,13 +123,15 @@ def batch(
         for job in jobs:
             request = job.plan.request
             print(f"{job.line.id}\t{request.action}\t{request.seconds:g} s\t{request.size}\t{request.prompt}")
-    failed = len(broken) + len(refused)
+    failed: list[Broken] = []
     if jobs and not dry_run:
         with _progress("videos") as report:
-            failed += run.run(jobs, batch_size, report)
+            failed = run.run(jobs, batch_size, report)
+    for line in failed:
+        _say(f"{line.where}: {line.error}")
     if state is not None:
         state.wait_for_everyone()  # the launcher ends all processes as soon as one of them fails
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if broken or refused or failed else 0)
 
 
 def _shard(shard: str | None) -> tuple[int, int, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -31,6 +32,12 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     with draft_of(path) as draft:
         draft.write_bytes(data)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error, or what caused it, is that a disk, or a share of one, has no space left."""
+    reasons = (error, error.__cause__)
+    return any(isinstance(reason, OSError) and reason.errno in (errno.ENOSPC, errno.EDQUOT) for reason in reasons)
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

@@ -21,7 +21,7 @@ from gpt_video.disk import file_sha256, write_text
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GeneratedVideo, PastTurn
 from gpt_video.sequence import narrow
-from tokenizer.video import write_video
+from tokenizer.video import VideoError, write_video
 
 SUFFIXES = (".mp4", ".gif")
 SETTINGS = ("prompt", "action", "seconds", "size", "seed", "temperature", "top_k", "top_p", "guidance_scale")
@@ -51,7 +51,7 @@ def save_video(
 
     `frames_THWC`: frames to write in place of the video's own, such as the whole film of a continuation (`VideoGenerator.film`).
     `notes`: plain values to keep with the settings, in the video and in the sidecar.
-    Raises VideoError (a ValueError) or OSError if the place cannot be written.
+    Raises VideoError (a ValueError) if the place cannot be written.
     """
     path = check_output(path)
     record = settings_of(video) | dict(notes or {})
@@ -67,7 +67,12 @@ def save_video(
         "video_sha256": file_sha256(path),
         "turns": [turn_record(turn) for turn in video.turns],
     }
-    write_text(sidecar_of(path), json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+    sidecar = sidecar_of(path)
+    try:
+        write_text(sidecar, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+    except OSError as error:
+        reason = f"{error.strerror}): check the folder, its permissions and the free space"
+        raise VideoError(f"cannot write {sidecar} ({reason}") from error
 
 
 def settings_of(video: GeneratedVideo) -> dict[str, Any]:

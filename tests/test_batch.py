@@ -1,5 +1,6 @@
 """Many videos from a file: what is read, what is made, what is left alone, and what happens when some of it goes wrong."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gpt_video import files
 from gpt_video.batch import MANIFEST, read_lines, read_manifest, shard_of
 from gpt_video.files import read_turns
 from tests.tiny_model import environment, run
@@ -204,10 +206,30 @@ def test_one_failure_does_not_stop_the_rest(tiny_bundle, folder, monkeypatch):
     entries = read_manifest(folder / "out")
     assert statuses(folder / "out") == {f"{i:06d}": "ok" if i in (1, 3) else "error" for i in range(1, 7)}
     assert entries["000002"]["error"] == "out of memory"
+    assert "p.jsonl:2: out of memory" in result.err
     monkeypatch.undo()
     monkeypatch.chdir(folder)
     write(folder / "p.jsonl", *rows)
     assert "1 to make, 2 done before" in run("batch", "p.jsonl", "--out", "out", "--model", tiny_bundle).err
+
+
+def test_a_full_disk_ends_the_run_with_one_sentence_and_the_next_run_goes_on(tiny_bundle, folder, monkeypatch):
+    write_text = files.write_text
+
+    def full(path, text):
+        if "000002" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_text(path, text)
+
+    write(folder / "p.txt", *THREE)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_text", full)
+        result = run("batch", "p.txt", "--out", "out", "--model", tiny_bundle, "--batch-size", 1)
+    assert result.code == 2
+    assert "no space left for out/000002.mp4: free some space and give the same command again" in result.err
+    assert statuses(folder / "out") == {"000001": "ok"}
+    again = run("batch", "p.txt", "--out", "out", "--model", tiny_bundle)
+    assert (again.code, "2 to make, 1 done before" in again.err) == (0, True)
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tiny_bundle, folder, monkeypatch):
