@@ -81,7 +81,7 @@ class Decoder:
     ):
         """Copies the weights of `gpt`, in their dtype. ValueError on a Qwen3 variant that this form does not cover.
 
-        reading: what a prompt is read in, if not in the dtype of the weights (`dtype.reading_dtype`).
+        reading: what a prompt is read in, and keys and values are kept in, if not the dtype of the weights (`dtype.reading_dtype`).
         eight_bit_rows: up to how many rows a step multiplies by matrices of eight bits (matrix.py).
         """
         config = gpt.config
