@@ -4,8 +4,8 @@
     video = generator.generate(GenerateRequest("a red ball rolls across the snow", seconds=2))
     save_video(video, "out.mp4")                            # gpt_video.files
 
-Enters: a `GenerateRequest` (request.py). Leaves: a `GeneratedVideo`, whole or in pieces as its latent frames are made.
-A video longer than the model's window rolls: the window is filled again with the words, the first latent frame and the last ones.
+Enters: a `GenerateRequest` (request.py), of which planning.py makes a plan. Leaves: a `GeneratedVideo`, whole or in pieces as its
+latent frames are made.
 """
 
 from __future__ import annotations
@@ -13,29 +13,26 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from einops import rearrange
 
-from gpt_video import sequence
 from gpt_video.bundle import Bundle, load_bundle
 from gpt_video.dtype import eight_bit_rows
-from gpt_video.engine import Engine, Sampling
+from gpt_video.engine import Engine
+from gpt_video.planning import Plan, Planner
 from gpt_video.request import (
     GeneratedVideo,
     GenerateRequest,
-    Lengths,
     PastTurn,
     Progress,
     Timings,
     film_codes,
-    parse_size,
-    size_name,
     variations,
 )
 from tokenizer import video as video_files
@@ -43,55 +40,14 @@ from tokenizer.search import search_codes
 
 __all__ = ["GenerateRequest", "GeneratedVideo", "PastTurn", "Progress", "VideoGenerator", "variations"]
 
-
-SAMPLING = ("temperature", "top_k", "top_p", "guidance_scale")
 REMEMBERED = 16  # images whose codes were searched for
 
 
-class Window(NamedTuple):
-    """One stretch of sampling: the prompt, the latent frames that are prefilled with it, the grid, and how many follow.
-
-    is_rolled: it reads the end of its own video, see sequence.py.
-    """
-
-    ids_L: np.ndarray
-    given_thw: np.ndarray
-    grid: sequence.Grid
-    n_new: int
-    is_rolled: bool = False
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A checked request: every choice made, words as ids, lengths in latent frames.
-
-    `before_thw`: the film that this video continues (empty otherwise), decoded before it so that the cut does not show.
-    `made_thw`: what an interrupted run made of this turn (empty otherwise). The request's image has the shape of the video; its
-    codes, which take a second to search for, are found when the video is made.
-    """
-
-    request: GenerateRequest
-    text_ids: tuple[int, ...]
-    context: tuple[sequence.Turn, ...]
-    shape: tuple[int, int]
-    t: int
-    before_thw: np.ndarray
-    made_thw: np.ndarray
-    sampling: Sampling
-
-    @property
-    def n_given(self) -> int:
-        """How many latent frames of this turn are there before it is sampled: its image, or all that was made of it."""
-        return max(len(self.made_thw), int(self.request.image is not None))
-
-
-class VideoGenerator:
+class VideoGenerator(Planner):
     """A loaded model that makes videos. Not thread-safe: one request, or one batch, at a time."""
 
     def __init__(self, bundle: Bundle):
-        self.bundle = bundle
-        self.settings = bundle.settings
-        self.tokenizer = bundle.video_tokenizer
+        super().__init__(bundle)
         self.device = bundle.gpt.device
         rows = eight_bit_rows(bundle.dtype, self.device)
         self.engine = Engine(bundle.gpt, bundle.vocabulary, bundle.dtype, rows)
@@ -208,115 +164,6 @@ class VideoGenerator:
         frames_THWC = frames_THWC[:n] if action == "edit" else frames_THWC[-n:]
         return PastTurn(prompt, "new", self.take_in(frames_THWC))
 
-    # ------------------------------------------------------------------------------------------------ planning
-
-    def lengths(self, action: str) -> Lengths:
-        """The lengths that an action can have."""
-        frames = [self.tokenizer.clip_shape(t, 1, 1)[0] for t in (1, 2)]
-        fresh, fps = action != "continue", self.settings.fps
-        trained = self.settings.latent_frames if fresh else self.settings.continue_frames
-        return Lengths(trained, fresh, (frames[1] - frames[0]) / fps, fps)
-
-    def sampling(self, action: str) -> Sampling:
-        """How an action is sampled where the request leaves it open."""
-        sampling = Sampling(**{name: getattr(self.settings, name) for name in SAMPLING})
-        return sampling if action == "new" else self._steady(sampling)
-
-    def plan(self, request: GenerateRequest) -> Plan:
-        """Checks a request against this model and makes its open choices; ValueError, in one sentence, if it cannot be done."""
-        text_ids = tuple(self.bundle.text_tokenizer.encode(request.prompt))
-        if not text_ids:
-            raise ValueError("the prompt is empty: describe the video in a few words")
-        sequence.slot_length(len(text_ids))  # too many words are an error here, before anything is computed
-        shape = self._shape(request)
-        t = self._latent_length(request)
-        _, h, w = self.tokenizer.grid(1, *shape)
-        none_thw = np.zeros((0, h, w), np.int64)
-        before_thw = film_codes(request.context) if request.action == "continue" else none_thw
-        self._check_rolling(request, t, len(before_thw))
-        if request.image is not None and t == 1:
-            raise ValueError("a still of an image is that image: ask for a longer video")
-        image = None if request.image is None else video_files.fit(request.image[None], *shape)[0]
-        sampling = self.sampling(request.action)
-        asked = {name: getattr(request, name) for name in SAMPLING}
-        sampling = replace(sampling, **{name: value for name, value in asked.items() if value is not None})
-        seconds = self.lengths(request.action).seconds(t)
-        resolved = replace(request, seconds=seconds, size=size_name(shape), image=image, **vars(sampling))
-        plan = Plan(resolved, text_ids, self._turns(request, t), shape, t, before_thw, none_thw, sampling)
-        self.first_window(plan)  # a context that does not fit is an error here too
-        return plan
-
-    def batches(self, plans: Sequence[Plan], batch_size: int) -> list[list[int]]:
-        """Indices of plans that can share a batch, in order of their first member."""
-        groups: dict[Any, list[int]] = {}
-        for index, plan in enumerate(plans):
-            slot = sequence.slot_length(len(plan.text_ids))
-            window = self.first_window(plan)
-            given = (window.given_thw.shape, plan.n_given, len(plan.before_thw))
-            shapes = (len(window.ids_L), slot, window.grid, given, plan.t)
-            groups.setdefault((shapes, plan.sampling), []).append(index)
-        return [group[i : i + batch_size] for group in groups.values() for i in range(0, len(group), batch_size)]
-
-    def _shape(self, request: GenerateRequest) -> tuple[int, int]:
-        shapes = self.settings.shapes
-        if request.action != "new":
-            h, w = request.context[-1].codes_thw.shape[1:]
-            last = self.tokenizer.clip_shape(1, h, w)[1:]
-            if request.size is not None and parse_size(request.size, shapes) != last:
-                raise ValueError(
-                    f"size {request.size!r} is not that of the video to {request.action}: {size_name(last)}"
-                )
-            return parse_size(size_name(last), shapes)
-        if request.size is not None:
-            return parse_size(request.size, shapes)
-        if request.image is None:
-            return shapes[0]
-        return video_files.nearest_shape(request.image.shape[0], request.image.shape[1], shapes)
-
-    def _latent_length(self, request: GenerateRequest) -> int:
-        lengths = self.lengths(request.action)
-        if request.seconds is not None:
-            return lengths.latent(request.seconds)
-        if request.action == "edit":  # as long as its source, as far as lengths go
-            source = len(film_codes(request.context))
-            return max(t for t in lengths.trained if t <= max(source, lengths.trained[0]))
-        return lengths.trained[-1]
-
-    def _check_rolling(self, request: GenerateRequest, t: int, n_before: int) -> None:
-        """A model of very short clips makes too few latent frames in its first window to go on from."""
-        lengths = self.lengths(request.action)
-        longest = lengths.trained[-1]
-        if t > longest and n_before + longest < 1 + sequence.ROLLED_TAIL:
-            most = lengths.seconds(longest)
-            raise ValueError(
-                f"seconds is {request.seconds:g}, more than this model can make: at most {most:g} are possible"
-            )
-
-    def _steady(self, sampling: Sampling) -> Sampling:
-        """The same with no more guidance than where earlier video is read along."""
-        most = self.settings.guidance_with_video
-        return sampling if most is None else replace(sampling, guidance_scale=min(sampling.guidance_scale, most))
-
-    def _turns(self, request: GenerateRequest, t: int) -> tuple[sequence.Turn, ...]:
-        """The context as the GPT was trained to read it.
-
-        A conversation starts with its last new video. Before an edit, continuations are part of the video that they continue,
-        and every video is cut to the length of the edit.
-        """
-        if request.action == "new":
-            return ()
-        turns = request.context[max((i for i, turn in enumerate(request.context) if turn.action == "new"), default=0) :]
-        if request.action == "edit":
-            longest = min(t, self.settings.latent_frames[-1])
-            ends = [i for i in range(1, len(turns) + 1) if i == len(turns) or turns[i].action != "continue"]
-            starts = [0, *ends[:-1]]
-            turns = tuple(
-                replace(turns[start], codes_thw=film_codes(turns[:end])[:longest])
-                for start, end in zip(starts, ends, strict=True)
-            )
-        encode = self.bundle.text_tokenizer.encode
-        return tuple(sequence.Turn(tuple(encode(turn.prompt)), turn.action, turn.codes_thw) for turn in turns)
-
     def take_in(self, frames_THWC: np.ndarray) -> np.ndarray:
         """codes_thw of what a person brings, as for `encode`; those of an image are searched for, so that it is seen as it was.
 
@@ -335,39 +182,6 @@ class VideoGenerator:
         """codes_thw of uint8 frames_THWC in a trained shape, 1 + n * the temporal stride of them; as in training data."""
         clip_BCTHW = video_files.frames_to_clip(frames_THWC)[None].to(self.device)
         return self.tokenizer.encode(clip_BCTHW)[0].cpu().numpy()
-
-    # ------------------------------------------------------------------------------------------------ windows
-
-    def first_window(self, plan: Plan) -> Window:
-        """Where a plan starts: in its conversation, or from the end of a film that is too long to be read as turns."""
-        action, (h, w) = plan.request.action, plan.before_thw.shape[1:]
-        grid = (min(plan.t, self.lengths(action).trained[-1]), h, w)
-        turns = sequence.fit_window(plan.context, plan.text_ids, action, grid, self.settings.window)
-        # A turn that was cut, or rolled, has a length that the GPT never read; a rolled window reads the film as such.
-        odd = any(len(turn.codes_thw) not in self.lengths(turn.action).trained for turn in plan.context)
-        can_roll = len(plan.before_thw) > sequence.ROLLED_TAIL
-        if action == "continue" and (not turns or (odd and can_roll)):
-            return self._rolled_window(plan, plan.before_thw, plan.t)
-        ids_L = sequence.prompt(turns, plan.text_ids, action, grid, self.bundle.vocabulary)
-        return Window(ids_L, plan.made_thw[:0], grid, grid[0])
-
-    def _rolled_window(self, plan: Plan, so_far_thw: np.ndarray, n_left: int) -> Window:
-        ids_L, given_thw, grid = sequence.rolled(plan.text_ids, so_far_thw, self.bundle.vocabulary)
-        return Window(ids_L, given_thw, grid, min(n_left, grid[0] - len(given_thw)), is_rolled=True)
-
-    def _next_window(self, plan: Plan, made_thw: np.ndarray) -> Window:
-        """The next stretch of a plan, given all its latent frames so far (image included).
-
-        What is there of a stretch is prefilled, so that the windows of an interrupted run begin where they would have.
-        """
-        window, start = self.first_window(plan), 0
-        if len(made_thw) >= window.n_new:
-            start = len(made_thw) - (len(made_thw) - window.n_new) % sequence.ROLLED_NEW
-            window = self._rolled_window(plan, np.concatenate([plan.before_thw, made_thw[:start]]), plan.t - start)
-        given_thw = np.concatenate([window.given_thw, made_thw[start:]])
-        return window._replace(given_thw=given_thw, n_new=window.n_new - (len(made_thw) - start))
-
-    # ------------------------------------------------------------------------------------------------ making
 
     @torch.inference_mode()
     def _pieces(
@@ -395,12 +209,12 @@ class VideoGenerator:
         seeds = [plan.request.seed for plan in plans]
         while len(made) < plans[0].t:
             made_Bthw = rearrange(torch.stack(made) if made else made_tBhw, "t b h w -> b t h w").cpu().numpy()
-            windows = [self._next_window(plan, made_thw) for plan, made_thw in zip(plans, made_Bthw, strict=True)]
+            windows = [self.next_window(plan, made_thw) for plan, made_thw in zip(plans, made_Bthw, strict=True)]
             given_Bthw = torch.from_numpy(np.stack([window.given_thw for window in windows])).to(self.device)
             frames = self.engine.generate(
                 [window.ids_L for window in windows],
                 windows[0].grid,
-                self._steady(plans[0].sampling) if windows[0].is_rolled else plans[0].sampling,
+                self.steady(plans[0].sampling) if windows[0].is_rolled else plans[0].sampling,
                 seeds,
                 given=given_Bthw if given_Bthw.shape[1] else None,
                 start_frame=len(made),
