@@ -108,16 +108,19 @@ class Database:
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction that holds the write lock from its start, so what it reads stays true until it ends.
 
-        It is undone as a whole if an error leaves it.
+        It is undone as a whole if an error leaves it. Refusal where the disk is full.
         """
         connection = self.connection()
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
+            connection.execute("COMMIT")
+        except BaseException as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise Refusal("disk_full") from error
             raise
-        connection.execute("COMMIT")
 
     def close(self) -> None:
         """Closes this thread's connection; the next use opens another."""

@@ -35,7 +35,7 @@ from chat_app.version_files import (
 from chat_app.words import Refusal, to_record
 from gpt_video.diorama.edits import words_of_instructions
 from gpt_video.diorama.lexicon import LANGUAGES
-from gpt_video.disk import write_bytes
+from gpt_video.disk import is_full, write_bytes
 from gpt_video.files import save_video, sidecar_of
 from gpt_video.generate import VideoGenerator
 from gpt_video.request import GeneratedVideo, PastTurn, Progress, film_codes, parse_size, size_name
@@ -126,7 +126,9 @@ class Maker:
         except Dropped:
             return
         except Exception as error:  # a worker outlives every job
-            if not isinstance(error, ValueError | OSError):
+            if is_full(error):
+                error = Refusal("disk_full")
+            elif not isinstance(error, ValueError | OSError):
                 traceback.print_exc()
             outcome = Outcome(FAILED, error=to_record(error), model=self.facts.model)
         if self.claims.finish(claim, outcome):

@@ -230,6 +230,10 @@ REPLIES: dict[str, tuple[str, str]] = {
         "{seed} is no seed: give a whole number, 0 or more, or leave it empty.",
         "{seed} n'est pas une graine : donnez un nombre entier, 0 ou plus, ou laissez le champ vide.",
     ),
+    "disk_full": (
+        "There is no space left on the disk where conversations are kept: free some, then ask again.",
+        "Il n'y a plus de place sur le disque où les conversations sont gardées : libérez-en, puis redemandez.",
+    ),
     "not_an_image": (
         "This file is not an image that can be read: give a png, jpeg or webp file.",
         "Ce fichier n'est pas une image lisible : donnez un fichier png, jpeg ou webp.",

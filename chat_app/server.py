@@ -56,10 +56,11 @@ def build(chat: Chat, accounts: dict[str, str] | None = None) -> FastAPI:
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    """What is not there, or not the owner's, is the same 404."""
+    """What is not there, or not the owner's, is the same 404; a full disk is not the visitor's fault."""
     assert isinstance(error, Refusal)
     missing = (error.key.startswith("unknown_") and error.key != "unknown_action") or error.key == "no_such_file"
-    return error_answer(error.said_in(language_of(request.headers)), 404 if missing else 400)
+    status = 404 if missing else 507 if error.key == "disk_full" else 400
+    return error_answer(error.said_in(language_of(request.headers)), status)
 
 
 def add_live(app: FastAPI, chat: Chat) -> None:

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from chat_app.claims import Claims
 from chat_app.database import Database
+from chat_app.words import Refusal
 from chat_app.worker import BROKEN
 
 LONGEST_PAUSE = 30.0  # seconds between a death and the next start, when workers die again and again
+DISK_SECONDS = 3.0  # between two looks at whether a full disk has space again
 HEALTHY_SECONDS = 60.0  # a worker that lived so long starts anew without a pause
 ROOT = Path(__file__).parents[1]
 
@@ -53,11 +55,22 @@ class Supervisor:
         while not self._ending.is_set():
             started, worker = time.monotonic(), secrets.token_hex(8)
             code = self._run(worker)
-            Claims(Database(self.folder)).abandon(worker)
+            self._abandon(worker)
             if code == BROKEN:
                 return
             pause = 0.5 if time.monotonic() - started > HEALTHY_SECONDS else min(2 * pause, LONGEST_PAUSE)
             self._ending.wait(pause)
+
+    def _abandon(self, worker: str) -> None:
+        """Gives up what a dead worker held, as soon as the disk has space for that."""
+        while True:
+            try:
+                Claims(Database(self.folder)).abandon(worker)
+                return
+            except Refusal as error:
+                print(f"chat: {error}", file=sys.stderr)
+                if self._ending.wait(DISK_SECONDS):
+                    return
 
     def _run(self, worker: str) -> int:
         """One life of the worker; returns its exit code."""

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from chat_app.claims import Claims
 from chat_app.database import Database
+from chat_app.words import Refusal
 
 BROKEN = 3  # exit code: this model cannot be loaded, trying again does not help
 HEARTBEAT_SECONDS = 1.0
@@ -26,7 +27,7 @@ IDLE_SECONDS = 0.05
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Works until its server is gone. Returns BROKEN if the model cannot be loaded."""
+    """Works until its server is gone. Returns BROKEN if the model cannot be loaded, 1 if what it does cannot be written down."""
     parser = argparse.ArgumentParser(prog="python -m chat_app.worker", description="Makes the videos of the chat.")
     parser.add_argument("--folder", type=Path, required=True, help="the data folder of the chat")
     parser.add_argument("--worker", required=True, help="a name that no other worker has")
@@ -35,6 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     threading.Thread(target=_end_with_the_server, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, which then closes the pipe
+    try:
+        return _live(args)
+    except Refusal as error:  # the disk is full: the supervisor starts another one by and by, which takes up the job
+        print(f"chat worker: {error}", file=sys.stderr)
+        return 1
+
+
+def _live(args: argparse.Namespace) -> int:
     claims = Claims(Database(args.folder))
     claims.announce(args.worker, "loading")
     threading.Thread(target=_keep_alive, args=(claims, args.worker), daemon=True).start()
@@ -76,7 +85,7 @@ def _keep_alive(claims: Claims, worker: str) -> None:
         time.sleep(HEARTBEAT_SECONDS)
         try:
             claims.renew(worker)
-        except sqlite3.Error as error:  # the disk is full or slow: the next heartbeat may get through
+        except (sqlite3.Error, Refusal) as error:  # the disk is full or slow: the next heartbeat may get through
             print(f"chat worker: {error}", file=sys.stderr)
 
 

@@ -71,8 +71,8 @@ def save_video(
     try:
         write_text(sidecar, json.dumps(record, ensure_ascii=False, indent=2) + "\n")
     except OSError as error:
-        reason = f"{error.strerror}): check the folder, its permissions and the free space"
-        raise VideoError(f"cannot write {sidecar} ({reason}") from error
+        what_now = "check the folder, its permissions and the free space"
+        raise VideoError(f"cannot write {sidecar} ({error.strerror}): {what_now}") from error
 
 
 def settings_of(video: GeneratedVideo) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from fastapi.testclient import TestClient
 from chat_app import command
 from chat_app.chat import Chat
 from chat_app.claims import Claims
+from chat_app.database import Database
 from chat_app.owners import COOKIE, parse_accounts
 from chat_app.server import build
+from chat_app.words import Refusal
 from tests.chat_versions import Library, a_step
 
 ACCOUNTS = {"anna": "a long password", "ben": "another one"}
@@ -159,6 +161,18 @@ def test_the_command_says_in_a_sentence_what_is_wrong(tmp_path: Path, capsys: py
     with pytest.raises(ValueError, match="no model at"):
         command.chat(model=str(tmp_path / "absent"), port=0, data_folder=tmp_path / "data")
     assert "The page is at http://127.0.0.1:" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_said_and_is_not_the_fault_of_who_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Database) -> None:
+        raise Refusal("disk_full")
+
+    client = _client(tmp_path)
+    monkeypatch.setattr(Database, "write", full)
+    headers = {**KEY, "accept-language": "fr"}
+    answer = client.post("/v1/videos", json={"prompt": "a red ball"}, headers=headers)
+    assert answer.status_code == 507
+    assert answer.json()["error"]["message"].startswith("Il n'y a plus de place sur le disque")
 
 
 def test_listening_to_everybody_without_passwords_is_warned_about(monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -257,6 +257,20 @@ def test_a_folder_is_private_and_of_a_known_format(tmp_path, monkeypatch):
         Database(tmp_path / "other")
 
 
+def test_a_full_disk_undoes_what_was_being_written_and_the_next_writing_goes_on(library):
+    conversation, made = library.store.new_conversation("me").id, []
+    connection = library.database.connection()
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")  # SQLite says then what it says on a full disk
+    with pytest.raises(Refusal, match="There is no space left on the disk"):
+        for _ in range(10_000):
+            made.append(library.store.new_conversation("me").id)
+    assert not connection.in_transaction
+    assert {one.id for one in library.store.conversations("me")} == {conversation, *made}
+    connection.execute(f"PRAGMA max_page_count = {2**30}")
+    assert library.store.version("me", library.ask("me", conversation)).state == WAITING
+
+
 def test_a_refusal_is_kept_and_said_in_both_languages():
     refusal = Refusal("queue_full", n=7)
     assert str(refusal).startswith("7 videos are waiting")

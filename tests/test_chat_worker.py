@@ -1,5 +1,6 @@
 """The worker with a tiny model: what each action makes, taking up what a dead worker left, and how the process lives and dies."""
 
+import errno
 import io
 import os
 import signal
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chat_app import making
+from chat_app import making, supervisor, worker
 from chat_app.claims import Claims
+from chat_app.database import Database
 from chat_app.making import Maker, facts_of
-from chat_app.records import COMPLETE, PARTIAL, Version
+from chat_app.records import COMPLETE, FAILED, PARTIAL, Version
 from chat_app.reply import reply
 from chat_app.restore import restore
 from chat_app.supervisor import Supervisor
@@ -200,6 +202,23 @@ def test_a_wrong_file_ends_its_own_job_with_a_sentence_that_names_no_path(chat, 
     chat.queue.submit("me", chat.conversation, steps)
     chat.work()
     assert [v.state for v in chat.store.versions("me", chat.conversation)] == ["failed", "complete"]
+
+
+@pytest.mark.parametrize("written", ["save_video", "write_turns"])
+def test_a_full_disk_ends_the_job_with_a_sentence_that_names_no_path(chat, monkeypatch, written):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", "/home/anna/video.mp4")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(making, written, full)
+        failed = chat.say("a red ball", Choice(seconds=1))
+    assert failed.state == FAILED
+    assert from_record(failed.error, "en").startswith("There is no space left on the disk where conversations are kept")
+    assert from_record(failed.error, "fr").startswith("Il n'y a plus de place")
+    steps = plan(chat.store.path("me", failed.id), "a red ball", Choice(action="new", seconds=1))
+    again_ = chat.queue.submit("me", chat.conversation, steps)[0].version
+    chat.work()
+    assert chat.store.version("me", again_).state == COMPLETE
 
 
 def test_what_the_model_refuses_ends_the_job_with_its_sentence(chat):
@@ -413,3 +432,32 @@ def test_facts_of_a_model(tiny_generator):
     assert (facts.fps, facts.step, facts.fresh, facts.onward) == (8.0, 0.5, (1, 3, 5), (2, 4))
     assert {"ball", "jumps", "bleue"} <= facts.words
     assert facts.model == tiny_generator.bundle.model_hash
+
+
+def test_what_a_dead_worker_held_is_given_up_when_a_full_disk_has_space_again(chat, monkeypatch):
+    version = chat.submit("a red ball", Choice(seconds=1))
+    assert chat.claims.claim("dead").version.id == version
+    looks, write = [], Database.write
+
+    def full_twice(database):
+        looks.append(1)
+        if len(looks) < 3:
+            raise Refusal("disk_full")
+        return write(database)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(supervisor, "DISK_SECONDS", 0.0)
+        patch.setattr(Database, "write", full_twice)
+        Supervisor(chat.library.database.folder)._abandon("dead")
+    chat.work("next")
+    assert chat.store.version("me", version).state == COMPLETE
+
+
+def test_a_worker_that_cannot_write_ends_with_one_sentence(chat, monkeypatch, capsys):
+    def full(self):
+        raise Refusal("disk_full")
+
+    monkeypatch.setattr(Database, "write", full)
+    monkeypatch.setattr(worker, "_end_with_the_server", lambda: None)
+    assert worker.main(["--folder", str(chat.library.database.folder), "--worker", "w"]) == 1
+    assert capsys.readouterr().err == f"chat worker: {Refusal('disk_full')}\n"
