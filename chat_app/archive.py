@@ -31,7 +31,7 @@ from chat_app.storyboard import MOST_PARTS
 from chat_app.turn import request_of
 from chat_app.version_files import KINDS, new_id, read_turns, version_folder
 from chat_app.words import LANGUAGES, Refusal, to_record
-from gpt_video.disk import draft_of, write_bytes
+from gpt_video.disk import draft_of, is_full, write_bytes
 from gpt_video.request import PastTurn
 
 FORMAT = 1
@@ -97,7 +97,7 @@ def _version_record(row: sqlite3.Row) -> dict[str, Any]:
 def import_conversation(database: Database, owner: str, path: Path, *, most_bytes: int = MOST_BYTES) -> Conversation:
     """Reads a zip file that `export_conversation` wrote into a new conversation of `owner`, all of it or nothing.
 
-    Raises Refusal, in one sentence, on any other file.
+    Raises Refusal, in one sentence, on any other file, and where the disk is full.
     """
     folders: list[Path] = []
     try:
@@ -113,6 +113,8 @@ def import_conversation(database: Database, owner: str, path: Path, *, most_byte
             shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, Refusal) or not isinstance(error, Exception):
             raise
+        if is_full(error):
+            raise Refusal("disk_full") from error
         reason = str(error) if isinstance(error, KeyError | ValueError | TypeError) else type(error).__name__
         raise Refusal("not_an_archive", reason=reason[:200] or "?") from error
 

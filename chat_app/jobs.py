@@ -31,7 +31,7 @@ from chat_app.records import (
 from chat_app.store import Store, read_conversation, read_version, step_record
 from chat_app.version_files import MOVING, new_id, version_folder
 from chat_app.words import Refusal, to_record
-from gpt_video.disk import write_bytes
+from gpt_video.disk import is_full, write_bytes
 
 LONGEST_MESSAGE = 2000
 MOST_PIXELS = 40 * 10**6
@@ -68,7 +68,7 @@ class Queue:
 
         `image`: the file of a first frame (png, jpeg, webp), else that of the version that a step names; `upload`: a video file,
         copied. They belong to the steps of that action. The first of the versions becomes the current one when it is done.
-        Raises Refusal when too many wait, or on an image that cannot be read.
+        Raises Refusal when too many wait, on an image that cannot be read, or where the disk is full.
         """
         for step in steps:
             if len(step.message) > LONGEST_MESSAGE:
@@ -88,9 +88,11 @@ class Queue:
                     "UPDATE conversations SET title = ?, updated = ? WHERE id = ?",
                     (title, time.time(), conversation_id),
                 )
-        except BaseException:
+        except BaseException as error:
             for version_id in versions:
                 shutil.rmtree(version_folder(self.database.folder, version_id), ignore_errors=True)
+            if is_full(error):
+                raise Refusal("disk_full") from error
             raise
         return [self.job_of_version(owner, version_id) for version_id in versions]
 

@@ -1,5 +1,6 @@
 """Conversations and their versions on disk: nothing is lost, nothing is seen by others, a zip file is the whole of it."""
 
+import errno
 import json
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 
+from chat_app import archive
 from chat_app.archive import export_conversation, import_conversation, write_film
 from chat_app.claims import MOST_ATTEMPTS
 from chat_app.database import SCHEMA_VERSION, Database, default_folder
@@ -269,6 +271,28 @@ def test_a_full_disk_undoes_what_was_being_written_and_the_next_writing_goes_on(
     assert {one.id for one in library.store.conversations("me")} == {conversation, *made}
     connection.execute(f"PRAGMA max_page_count = {2**30}")
     assert library.store.version("me", library.ask("me", conversation)).state == WAITING
+
+
+def test_what_a_full_disk_has_no_space_for_leaves_nothing_behind(library, tmp_path, monkeypatch):
+    conversation = library.store.new_conversation("me").id
+    (tmp_path / "mine.mp4").write_bytes(b"a video")
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device", "/home/anna")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        with pytest.raises(Refusal, match="There is no space left on the disk"):
+            library.queue.submit("me", conversation, [a_step("", action="upload")], upload=tmp_path / "mine.mp4")
+    assert not list((library.database.folder / "versions").iterdir())
+    library.ask("me", conversation)
+    library.make_next()
+    export_conversation(library.database, "me", conversation, tmp_path / "mine.zip")
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "write_bytes", full)
+        with pytest.raises(Refusal, match="There is no space left on the disk"):
+            import_conversation(library.database, "me", tmp_path / "mine.zip")
+    assert len(list((library.database.folder / "versions").iterdir())) == 1
 
 
 def test_a_refusal_is_kept_and_said_in_both_languages():
