@@ -16,13 +16,13 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from gpt_video.disk import file_sha256, is_full
 from gpt_video.files import check_output, read_turns, save_video, settings_of
-from gpt_video.generate import Plan, VideoGenerator
+from gpt_video.generate import VideoGenerator
+from gpt_video.planning import Plan
 from gpt_video.request import GenerateRequest
 from tokenizer.video import read_image
 
@@ -233,7 +233,7 @@ class Batch:
             videos = self.generator.make([job.plan for job in jobs], len(jobs), on_progress)
         except Exception as error:  # whatever one video meets, the others are still wanted
             if len(jobs) > 1:
-                return list(chain.from_iterable(self._make([job], on_progress) for job in jobs))
+                return [broken for job in jobs for broken in self._make([job], on_progress)]
             return [self._failed(jobs[0].line, str(error) or type(error).__name__)]
         failed: list[Broken] = []
         for job, video in zip(jobs, videos, strict=True):

@@ -138,8 +138,8 @@ class Engine:
         return torch.from_numpy(np.stack(rows)).to(self.gpt.device)
 
     def _ids(self, codes_B: torch.Tensor, rows: int) -> torch.Tensor:
-        """The token of each row: guidance has two rows for a code."""
-        return torch.cat([self.vocabulary.video_ids(codes_B)] * (rows // len(codes_B)))
+        """The token of each row."""
+        return _for_rows(self.vocabulary.video_ids(codes_B), rows)
 
     def _drawn(self, hidden_RD: torch.Tensor, noise_BK: torch.Tensor, sampling: Sampling) -> torch.Tensor:
         """codes_B that follow, from float32 logits of the codes, or of their first parts and then of the second ones."""
@@ -147,7 +147,7 @@ class Engine:
         noises = noise_BK.split(self.vocabulary.part, -1)
         codes_B = sample(first(hidden_RD).float(), noises[0], sampling)
         for second in others:
-            rows_RD = torch.cat([F.embedding(codes_B, self.part_rows[0])] * (len(hidden_RD) // len(codes_B)))
+            rows_RD = _for_rows(F.embedding(codes_B, self.part_rows[0]), len(hidden_RD))
             second_B = sample(second(self.second(hidden_RD, rows_RD)).float(), noises[1], sampling)
             codes_B = codes_B + self.vocabulary.part * second_B
         return codes_B
@@ -159,6 +159,11 @@ class Engine:
         width = self.vocabulary.part * self.vocabulary.parts
         exponential_SK = torch.empty(cells, width).exponential_(generator=generator)
         return -exponential_SK.log()
+
+
+def _for_rows(x: torch.Tensor, rows: int) -> torch.Tensor:
+    """What is known of each code, for each row: guidance has two rows for a code."""
+    return torch.cat([x] * (rows // len(x)))
 
 
 def sample(logits_RK: torch.Tensor, noise_BK: torch.Tensor, sampling: Sampling) -> torch.Tensor:
